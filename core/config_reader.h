@@ -1,0 +1,144 @@
+// Strict configuration from YAML. A component declares its settings once, beside the class that uses
+// them:
+//
+//   struct TrainConfig {
+//     int epochs = 2;
+//     template <class Fields> void visit(Fields& f) {
+//       f.field("epochs", epochs, "passes over the pairs", at_least(1));
+//       f.section("loss", loss, "the training objective");
+//     }
+//   };
+//
+// From that one list come parsing, printing and the documentation page. Every mistake of a file is
+// collected and thrown together as Error{kConfig}, each as
+//   run.yaml:12:5: unknown key 'learing_rate' in 'train' (did you mean 'learning_rate'?)
+// Scalars are parsed here, not by yaml-cpp: decimal numbers only (010 and 0x10 are refused), true and
+// false only, whole text consumed. Duplicate keys, merge keys (<<), several documents, nesting deeper
+// than 32, more than 10,000 nodes after aliases and files over 1 MiB are refused.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace attune {
+
+// What a value must satisfy; `describe` is printed in messages and documentation.
+struct Constraint {
+  double minimum = -std::numeric_limits<double>::infinity();
+  double maximum = std::numeric_limits<double>::infinity();
+  bool minimum_is_open = false;     // value > minimum rather than >=
+  std::vector<std::string> choices; // strings only; empty: anything
+  bool required = false;            // the key must be given
+  bool not_empty = false;           // strings and lists
+};
+Constraint at_least(double minimum);
+Constraint above(double minimum);
+Constraint between(double minimum, double maximum);
+Constraint one_of(std::vector<std::string> choices);
+Constraint required();
+Constraint not_empty();
+
+// One node of the file with its place; implemented with yaml-cpp in config_reader.cpp.
+class ConfigNode;
+
+// Reads the fields of one mapping; passed to visit().
+class ConfigReader {
+ public:
+  void field(const char* key, bool& value, const char* help, const Constraint& = {});
+  void field(const char* key, int& value, const char* help, const Constraint& = {});
+  void field(const char* key, std::int64_t& value, const char* help, const Constraint& = {});
+  void field(const char* key, std::uint64_t& value, const char* help, const Constraint& = {});
+  void field(const char* key, double& value, const char* help, const Constraint& = {});
+  void field(const char* key, std::string& value, const char* help, const Constraint& = {});
+  void field(const char* key, std::vector<int>& value, const char* help, const Constraint& = {});
+  void field(const char* key, std::vector<std::string>& value, const char* help, const Constraint& = {});
+  template <class Section>
+  void section(const char* key, Section& value, const char* help) {
+    ConfigReader inner = enter(key);
+    value.visit(inner);
+    inner.finish();
+  }
+  // Whether the file gives this key at all (a stage runs only when it is named).
+  bool has(const char* key) const;
+  // A mistake found by a rule over several fields, placed at `key`.
+  void mistake(const char* key, const std::string& message);
+
+ private:
+  friend class ConfigDocument;
+  explicit ConfigReader(std::shared_ptr<ConfigNode> node);
+  ConfigReader enter(const char* key);
+  void finish();  // reports unknown keys
+  std::shared_ptr<ConfigNode> node_;
+};
+
+// A parsed file with its overrides (`section.key=value`, reported as `override 'section.key=value'`).
+class ConfigDocument {
+ public:
+  static ConfigDocument load(const std::string& path, std::span<const std::string> overrides = {});
+  static ConfigDocument parse(const std::string& text, const std::string& place,
+                              std::span<const std::string> overrides = {});
+  // Fills `config`; throws every mistake at once.
+  template <class Config>
+  void read(Config& config) {
+    ConfigReader reader = root();
+    config.visit(reader);
+    close(reader);
+  }
+
+ private:
+  ConfigReader root();
+  void close(ConfigReader& reader);
+  std::shared_ptr<ConfigNode> root_;
+};
+
+// Prints the resolved values as YAML that the reader reads back to equal values.
+class ConfigPrinter {
+ public:
+  template <class T>
+  void field(const char* key, const T& value, const char* /*help*/, const Constraint& = {}) {
+    print(key, value);
+  }
+  template <class Section>
+  void section(const char* key, Section& value, const char* /*help*/) {
+    open(key);
+    value.visit(*this);
+    close();
+  }
+  bool has(const char*) const { return true; }
+  void mistake(const char*, const std::string&) {}
+  const std::string& text() const { return text_; }
+
+ private:
+  void print(const char* key, bool value);
+  void print(const char* key, int value) { print(key, static_cast<std::int64_t>(value)); }
+  void print(const char* key, std::int64_t value);
+  void print(const char* key, std::uint64_t value);
+  void print(const char* key, double value);
+  void print(const char* key, const std::string& value);
+  void print(const char* key, const std::vector<int>& value);
+  void print(const char* key, const std::vector<std::string>& value);
+  void open(const char* key);
+  void close();
+  std::string text_;
+  int depth_ = 0;
+};
+
+
+
+template <class Config>
+std::string print_config(Config config) {
+  ConfigPrinter printer;
+  config.visit(printer);
+  return printer.text();
+}
+
+// The nearest of `known` within edit distance 2 or as a prefix, for "did you mean".
+std::optional<std::string> nearest(const std::string& word, std::span<const std::string> known);
+
+}  // namespace attune

@@ -1,0 +1,71 @@
+// The only layer that writes anything which must survive a crash. Order for a file: write to a
+// temporary beside the target, fsync, rename, fsync the parent directory; for a directory: every file
+// fsynced inside a temporary directory, then one rename. After a crash at any operation the old or the
+// new state is there, never a mixture. Every failure is an Error{kResources} that names the path and
+// the operating system's reason; what was there before is intact and no temporary is left (a killed
+// process leaves one; remove_stale_temporaries sweeps it).
+//
+// Tests see every operation through set_durable_hook: it is called before each one and may throw, or
+// return an errno that the operation then reports, or kill the process.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace attune {
+
+enum class DurableOperation : std::uint8_t {
+  kCreate, kWrite, kSync, kRename, kSyncDirectory, kRemove, kMakeDirectory
+};
+
+// Returns 0 to go on, or an errno value (ENOSPC, EIO, ...) with which the operation shall fail.
+using DurableHook = std::function<int(DurableOperation, const std::string& path)>;
+void set_durable_hook(DurableHook hook);  // an empty function removes it; for tests
+
+// Replaces `path` atomically. Parent directories are made.
+void write_file_durably(const std::string& path, std::string_view bytes);
+
+// A directory that appears whole or not at all:
+//   DurableDirectory out("runs/x/artifact"); out.write("config.json", ...); out.commit();
+// Without commit() the destructor removes the temporary. commit() replaces an existing target.
+class DurableDirectory {
+ public:
+  explicit DurableDirectory(std::string target);
+  ~DurableDirectory();
+  DurableDirectory(const DurableDirectory&) = delete;
+  DurableDirectory& operator=(const DurableDirectory&) = delete;
+
+  // `name` is relative, may contain '/', never "..".
+  void write(const std::string& name, std::string_view bytes);
+  // For big files in pieces: `fill` calls its argument with one piece after the other.
+  void write_pieces(const std::string& name,
+                    const std::function<void(const std::function<void(std::string_view)>&)>& fill);
+  void copy_file(const std::string& source, const std::string& name);
+  void commit();
+
+ private:
+  std::string target_, temporary_;
+  bool committed_ = false;
+};
+
+// Appends whole lines (metrics.jsonl, journals): one write(2) per line; sync() makes them durable.
+class AppendFile {
+ public:
+  explicit AppendFile(const std::string& path);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+  void append_line(std::string_view line);
+  void sync();
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+// Removes what killed processes left beside `path` (`.path.tmp-*` whose process is gone).
+void remove_stale_temporaries(const std::string& path);
+
+}  // namespace attune
