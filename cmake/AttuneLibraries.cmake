@@ -1,0 +1,20 @@
+# System libraries outside torch. Static archives where the system has them, so that binaries travel.
+find_package(Threads REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(ZLIB REQUIRED)
+
+# attune_library(NAME HEADER LIBRARY): an imported target attune::NAME.
+function(attune_library name header library)
+  find_path(${name}_INCLUDE ${header} REQUIRED)
+  find_library(${name}_LIBRARY NAMES lib${library}.a ${library} REQUIRED)
+  add_library(attune::${name} UNKNOWN IMPORTED)
+  set_target_properties(attune::${name} PROPERTIES
+    IMPORTED_LOCATION ${${name}_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${${name}_INCLUDE})
+endfunction()
+
+attune_library(yaml yaml-cpp/yaml.h yaml-cpp)
+attune_library(gumbo gumbo.h gumbo)        # HTML5 parser
+attune_library(utf8proc utf8proc.h utf8proc)
+attune_library(nettle nettle/sha2.h nettle)

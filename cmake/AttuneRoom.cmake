@@ -1,0 +1,19 @@
+# One static library per room, made of every source beside its CMakeLists.txt:
+#   attune_room(data DEPENDS attune_core LIBRARIES gumbo)
+function(attune_room name)
+  cmake_parse_arguments(ROOM "" "" "DEPENDS;LIBRARIES" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_library(attune_${name} STATIC ${sources})
+  target_include_directories(attune_${name} PUBLIC ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/include)
+  target_link_libraries(attune_${name} PUBLIC ${ROOM_DEPENDS} ${ROOM_LIBRARIES} PRIVATE attune_flags)
+endfunction()
+
+# Warnings, sanitizers and debug information of our own targets.
+add_library(attune_flags INTERFACE)
+target_compile_options(attune_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wno-psabi -g1>)
+if(ATTUNE_SANITIZE)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${ATTUNE_SANITIZE}>
+                      $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize-recover=all>)
+  add_link_options(-fsanitize=${ATTUNE_SANITIZE})
+endif()
