@@ -1,0 +1,188 @@
+"""sentence-transformers' own trainer, run on the CPU with every step's facts written down.
+
+Nothing of the peer's arithmetic is replaced: the trainer is subclassed only to look at what it computes.
+The losses are full precision (its log rounds), a learning rate is the one used in that step, a gradient
+norm is the one before clipping, seconds are whole steps including its data loader's tokenisation.
+"""
+
+import contextlib
+import dataclasses
+import tempfile
+import time
+
+import torch
+from datasets import Dataset
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.training_args import BatchSamplers
+from transformers import TrainerCallback
+
+SAMPLERS = {"default": BatchSamplers.BATCH_SAMPLER, "no_duplicates": BatchSamplers.NO_DUPLICATES}
+SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+
+
+@dataclasses.dataclass
+class Settings:
+    """One training run, in words that both programs have."""
+
+    seed: int = 42
+    epochs: int = 1
+    batch_size: int = 32
+    max_steps: int = 0  # 0: all
+    learning_rate: float = 2e-5
+    warmup_ratio: float = 0.1
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    schedule: str = "linear"
+    sampler: str = "default"
+    scale: float = 20.0
+    max_length: int = 128
+    dropout: float | None = 0.0  # None: the model's own
+    precision: str = "fp32"
+    query_prompt: str = ""
+    document_prompt: str = ""
+
+
+@dataclasses.dataclass
+class Run:
+    """What the peer did: lists have one entry a step."""
+
+    losses: list = dataclasses.field(default_factory=list)
+    learning_rates: list = dataclasses.field(default_factory=list)
+    grad_norms: list = dataclasses.field(default_factory=list)
+    seconds: list = dataclasses.field(default_factory=list)
+    batches: list = dataclasses.field(default_factory=list)  # texts: one tuple of columns a row
+    tokens: list = dataclasses.field(default_factory=list)  # without padding
+    padded_tokens: list = dataclasses.field(default_factory=list)
+    model: SentenceTransformer = None
+
+    def weights(self):
+        """The encoder's weights under the names of config.json's family, without a prefix."""
+        state = self.model[0].auto_model.state_dict()
+        return {name: value.detach().clone() for name, value in state.items() if value.is_floating_point()}
+
+
+class _Watch(TrainerCallback):
+    def __init__(self, run):
+        self.run = run
+        self.began = 0.0
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.began = time.perf_counter()
+
+    def on_pre_optimizer_step(self, args, state, control, optimizer=None, **kwargs):
+        self.run.learning_rates.append(float(optimizer.param_groups[0]["lr"]))
+
+    def on_step_end(self, args, state, control, **kwargs):
+        now = time.perf_counter()
+        self.run.seconds.append(now - self.began)
+        self.began = now
+
+
+class _WatchedCollator:
+    """The trainer's collator, with the rows of each batch and its token counts noted."""
+
+    def __init__(self, inner, run):
+        self.inner, self.run = inner, run
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def __call__(self, features):
+        self.run.batches.append([tuple(row.values()) for row in features])
+        batch = self.inner(features)
+        masks = [value for name, value in batch.items() if name.endswith("attention_mask")]
+        self.run.tokens.append(int(sum(int(mask.sum()) for mask in masks)))
+        self.run.padded_tokens.append(int(sum(mask.numel() for mask in masks)))
+        return batch
+
+
+class _WatchedTrainer(SentenceTransformerTrainer):
+    run: Run = None
+
+    def compute_loss(self, *args, **kwargs):
+        result = super().compute_loss(*args, **kwargs)
+        loss = result[0] if isinstance(result, tuple) else result
+        self.run.losses.append(float(loss.detach()))
+        return result
+
+    def _clip_grad_norm(self, model):
+        norm = super()._clip_grad_norm(model)
+        self.run.grad_norms.append(float(norm))
+        return norm
+
+
+def load(directory, settings):
+    """The model as attune's configuration describes it: limit from model.max_length, dropout as asked."""
+    config = {}
+    if settings.dropout is not None:
+        config = {
+            "hidden_dropout_prob": settings.dropout,
+            "attention_probs_dropout_prob": settings.dropout,
+        }
+    model = SentenceTransformer(str(directory), device="cpu", config_kwargs=config)
+    model.max_seq_length = settings.max_length
+    return model
+
+
+def train(directory, rows, settings, loss=None):
+    """Trains on rows (tuples query, positive, negative, ...); loss(model) replaces the plain one."""
+    names = ["query", "positive"] + [f"negative_{i}" for i in range(1, len(rows[0]) - 1)]
+    dataset = Dataset.from_dict({name: [row[i] for row in rows] for i, name in enumerate(names)})
+    model = load(directory, settings)
+    model.model_card_data.generate_widget_examples = False
+    run = Run(model=model)
+    prompts = None
+    if settings.query_prompt or settings.document_prompt:
+        prompts = {name: settings.document_prompt for name in names[1:]} | {names[0]: settings.query_prompt}
+    with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(None):
+        arguments = SentenceTransformerTrainingArguments(
+            output_dir=scratch,
+            seed=settings.seed,
+            num_train_epochs=settings.epochs,
+            max_steps=settings.max_steps or -1,
+            per_device_train_batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            warmup_steps=settings.warmup_ratio,  # a fraction below 1 is a ratio of all steps
+            weight_decay=settings.weight_decay,
+            max_grad_norm=settings.max_grad_norm,
+            lr_scheduler_type=SCHEDULES[settings.schedule],
+            batch_sampler=SAMPLERS[settings.sampler],
+            bf16=settings.precision == "bf16",
+            prompts=prompts,
+            use_cpu=True,
+            dataloader_pin_memory=False,
+            report_to="none",
+            save_strategy="no",
+            eval_strategy="no",
+            logging_strategy="no",
+            disable_tqdm=True,
+        )
+        objective = loss(model) if loss else MultipleNegativesRankingLoss(model, scale=settings.scale)
+        trainer = _WatchedTrainer(
+            model=model, args=arguments, train_dataset=dataset, loss=objective, callbacks=[_Watch(run)]
+        )
+        trainer.run = run
+        trainer.data_collator = _WatchedCollator(trainer.data_collator, run)
+        trainer.train()
+    steps = len(run.losses)  # the loader reads one batch ahead
+    for name in ("batches", "tokens", "padded_tokens"):
+        setattr(run, name, getattr(run, name)[:steps])
+    model.eval()
+    return run
+
+
+def versions():
+    """The peers' releases, for every table and every fixture."""
+    import importlib.metadata as metadata
+
+    names = ("sentence-transformers", "transformers", "tokenizers", "torch", "accelerate")
+    return {name: metadata.version(name) for name in names}
+
+
+def set_threads(count):
+    torch.set_num_threads(count)
