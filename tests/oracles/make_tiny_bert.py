@@ -27,7 +27,7 @@ SEED = 20240
 MAX_LENGTH = 32
 WORDS = """the a of in and is to how what where ship boat river sea rope mast sail anchor wind storm north
 south map star night light house tower harbour bridge water deep cold warm build mend sell buy""".split()
-ENDINGS = ["##s", "##ed", "##er", "##ing", "##ly"]
+ENDINGS = ["##ed", "##er", "##ing", "##ly"]
 LETTERS = [chr(c) for c in range(ord("a"), ord("z") + 1)]
 TEXTS = [
     "the ship",
@@ -133,6 +133,8 @@ def main():
     save_file({k: v.contiguous() for k, v in run.weights().items()}, root / "weights_after.safetensors",
               metadata={"format": "pt"})
     size = sum(f.stat().st_size for f in root.rglob("*") if f.is_file())
+    for name in ("model.safetensors", "weights_after.safetensors"):
+        (root / name).chmod(0o644)
     print(f"{root.name}: {size} bytes; losses {[round(x, 6) for x in run.losses]}; {versions()}")
     return 0
 
