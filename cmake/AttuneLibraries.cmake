@@ -5,13 +5,15 @@ find_package(spdlog REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(ZLIB REQUIRED)
 
-# attune_library(NAME HEADER LIBRARY): an imported target attune::NAME.
+# attune_library(NAME HEADER LIBRARY): an imported target attune::NAME. What is linked statically stays inside
+# (hazard 2): two copies of a library in one process must not see each other's symbols.
 function(attune_library name header library)
   find_path(${name}_INCLUDE ${header} REQUIRED)
   find_library(${name}_LIBRARY NAMES lib${library}.a ${library} REQUIRED)
   add_library(attune::${name} UNKNOWN IMPORTED)
   set_target_properties(attune::${name} PROPERTIES
     IMPORTED_LOCATION ${${name}_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${${name}_INCLUDE})
+  target_link_options(attune::${name} INTERFACE -Wl,--exclude-libs,lib${library}.a)
 endfunction()
 
 attune_library(yaml yaml-cpp/yaml.h yaml-cpp)

@@ -81,3 +81,10 @@ clock() {
   local seconds=$1
   if ((seconds < 60)); then echo "$seconds s"; else echo "$((seconds / 60)) min $((seconds % 60)) s"; fi
 }
+
+# build_jobs: compilers at once, as processors and memory allow; a file with LibTorch's headers takes up to 2 GiB.
+build_jobs() {
+  local by_memory
+  by_memory=$(awk '/MemAvailable/ {print int($2 / 2097152)}' /proc/meminfo)
+  if ((by_memory < 1)); then echo 1; elif ((by_memory < $(nproc))); then echo "$by_memory"; else nproc; fi
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# exports.sh NM FILE...: nothing of the libraries that are linked into attune is visible outside, where it could
+# replace, or be replaced by, another copy in the same process (hazard 2: FLAGS_minloglevel of two glogs).
+set -euo pipefail
+nm=$1
+shift
+foreign='FLAGS_|(^|[ :(])(google|sentencepiece|fmt|spdlog|YAML|nlohmann|testing|CLI)::|(^| )(gumbo_|utf8proc_|nettle_|_nettle_)'
+status=0
+for file in "$@"; do
+  exported=$("$nm" --dynamic --defined-only --demangle "$file")
+  found=$(cut -d' ' -f3- <<<"$exported" | grep -E "$foreign" | head -n 10 || true)
+  if [[ -n $found ]]; then
+    printf '%s exports:\n%s\n' "$file" "$found"
+    status=1
+  fi
+done
+exit $status
