@@ -71,9 +71,8 @@ ATTUNE_SKIP_PACKAGES=1 to this script."
 Ask an administrator for: apt-get install ${missing[*]}"
   refresh_package_lists
   say "Installing ${#missing[@]} packages for $purpose: ${missing[*]}"
-  # Container images leave documentation out of packages; what we install we want whole.
   quietly apt-install as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-    -o 'Dpkg::Options::=--path-include=/usr/share/doc/*' "${missing[@]}"
+    "${missing[@]}"
 }
 
 # clock: seconds as "3 min 5 s".
