@@ -104,6 +104,9 @@ class _WatchedCollator:
 class _WatchedTrainer(SentenceTransformerTrainer):
     run: Run = None
 
+    def add_model_card_callback(self, default_args_dict):
+        """No model card: it draws a progress bar and computes nothing that is compared."""
+
     def compute_loss(self, *args, **kwargs):
         result = super().compute_loss(*args, **kwargs)
         loss = result[0] if isinstance(result, tuple) else result
@@ -116,7 +119,7 @@ class _WatchedTrainer(SentenceTransformerTrainer):
         return norm
 
 
-def load(directory, settings):
+def load(directory, settings, **model_kwargs):
     """The model as attune's configuration describes it: limit from model.max_length, dropout as asked."""
     config = {}
     if settings.dropout is not None:
@@ -124,17 +127,17 @@ def load(directory, settings):
             "hidden_dropout_prob": settings.dropout,
             "attention_probs_dropout_prob": settings.dropout,
         }
-    model = SentenceTransformer(str(directory), device="cpu", config_kwargs=config)
+    model = SentenceTransformer(str(directory), device="cpu", config_kwargs=config,
+                                model_kwargs={"dtype": torch.float32} | model_kwargs)
     model.max_seq_length = settings.max_length
     return model
 
 
-def train(directory, rows, settings, loss=None):
+def train(directory, rows, settings, loss=None, **model_kwargs):
     """Trains on rows (tuples query, positive, negative, ...); loss(model) replaces the plain one."""
     names = ["query", "positive"] + [f"negative_{i}" for i in range(1, len(rows[0]) - 1)]
     dataset = Dataset.from_dict({name: [row[i] for row in rows] for i, name in enumerate(names)})
-    model = load(directory, settings)
-    model.model_card_data.generate_widget_examples = False
+    model = load(directory, settings, **model_kwargs)
     run = Run(model=model)
     prompts = None
     if settings.query_prompt or settings.document_prompt:
@@ -186,3 +189,11 @@ def versions():
 
 def set_threads(count):
     torch.set_num_threads(count)
+
+
+def quiet():
+    """No progress bars: the table is the output."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()

@@ -1,0 +1,56 @@
+"""Token ids: attune against the tokenizers library on the model's own tokenizer.json."""
+
+import importlib.metadata
+import json
+
+from tokenizers import Tokenizer
+
+from . import checkpoints, corpora, generated_texts
+
+ORACLE = "tokenizers"
+
+
+def limit_of(model):
+    """Where sentence-transformers finds the length: its own file first, then the tokenizer's."""
+    own = json.loads((model / "sentence_bert_config.json").read_text("utf-8"))
+    if own.get("max_seq_length"):
+        return own["max_seq_length"]
+    return json.loads((model / "tokenizer_config.json").read_text("utf-8"))["model_max_length"]
+
+
+def expected_ids(model, texts):
+    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(limit_of(model))
+    return [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+
+
+def _row(table, attune, name, model, texts, oracle):
+    expected = expected_ids(model, texts)
+    got = attune.tokenize(model, texts)
+    wrong = [i for i, (a, b) in enumerate(zip(expected, got)) if a != b]
+    note = ""
+    if wrong:
+        i = wrong[0]
+        note = f"first: {ascii(texts[i][:80])}: expected {expected[i][:20]}, got {got[i][:20]}"
+    table.add(f"token ids: {name}", oracle, f"{len(texts)} texts", len(wrong), 0, note)
+
+
+def rows(table, context):
+    oracle = f"{ORACLE} {importlib.metadata.version('tokenizers')}"
+    count = 1500 if context.quick else 20000
+    generated = generated_texts.mixed_texts(11, count)
+    models = dict(context.shapes)
+    if context.base:
+        models = {"MiniLM": context.base} | models
+    for name, model in models.items():
+        if name not in ("MiniLM", "e5", "bge", "cased"):
+            continue
+        texts = generated if name in ("MiniLM", "cased") else generated[:400]
+        table.guard(f"token ids: {name}, generated", oracle,
+                    lambda t: _row(t, context.attune, f"{name}, generated", model, texts, oracle))
+    if not context.base:
+        return
+    for corpus, texts in corpora.texts(table, context, 400 if context.quick else 3000):
+        table.guard(f"token ids: MiniLM, {corpus}", oracle,
+                    lambda t: _row(t, context.attune, f"MiniLM, {corpus}", context.base, texts, oracle))
