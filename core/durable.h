@@ -5,6 +5,12 @@
 // the operating system's reason; what was there before is intact and no temporary is left (a killed
 // process leaves one; remove_stale_temporaries sweeps it).
 //
+// What exists already is replaced by exchanging the two names (renameat2, RENAME_EXCHANGE): the old one
+// is removed after the parent is synced, and put back if that fails. Where the file system knows no
+// exchange, a file is replaced by a plain rename (a failing sync of the parent is reported then, with
+// the new file in place), and a directory by two renames: a kill between them leaves no target but the
+// old one beside it as `.NAME.old-PID-COUNTER`, which remove_stale_temporaries brings back.
+//
 // Tests see every operation through set_durable_hook: it is called before each one and may throw, or
 // return an errno that the operation then reports, or kill the process.
 #pragma once
@@ -50,22 +56,26 @@ class DurableDirectory {
   bool committed_ = false;
 };
 
-// Appends whole lines (metrics.jsonl, journals): one write(2) per line; sync() makes them durable.
+// Appends whole lines (metrics.jsonl, journals): one write(2) per line; sync() makes them durable. What
+// a killed process left of an unfinished last line is cut off when the file is opened. After a failed
+// sync() every further call fails.
 class AppendFile {
  public:
   explicit AppendFile(const std::string& path);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
-  void append_line(std::string_view line);
+  void append_line(std::string_view line);  // without a newline in it
   void sync();
 
  private:
+  void cut_torn_line();
   std::string path_;
   int descriptor_ = -1;
 };
 
-// Removes what killed processes left beside `path` (`.path.tmp-*` whose process is gone).
+// Removes what killed processes left beside `path` (`.NAME.tmp-PID-*` whose process is gone), and brings
+// back a directory whose replacement was cut in two. To be called before `path` is read or written anew.
 void remove_stale_temporaries(const std::string& path);
 
 }  // namespace attune
