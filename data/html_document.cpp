@@ -1,0 +1,379 @@
+#include "data/html_document.h"
+
+#include <gumbo.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <memory>
+
+#include "core/error.h"
+#include "core/file.h"
+
+namespace attune {
+namespace {
+
+constexpr std::int64_t kMostOpenElements = 10000;
+
+template <std::size_t N>
+bool is_one_of(std::string_view word, const std::array<std::string_view, N>& words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
+
+// Refuses what would nest too deep: counts start tags less end tags, without elements that are empty
+// or that the parser closes by itself, and without <path/> and the like in drawings. Inexact (it looks
+// into scripts and comments), but far from any real page.
+void check_nesting(std::string_view bytes, const std::string& place) {
+  static constexpr std::array<std::string_view, 24> kNotNested = {
+      "area", "base", "br",    "col", "dd",    "dt",    "hr", "img",   "input", "li", "link",   "meta",
+      "p",    "td",   "tbody", "th",  "thead", "tfoot", "tr", "param", "wbr",   "rt", "option", "embed"};
+  static constexpr std::array<std::string_view, 17> kDrawing = {
+      "svg",      "g",       "path", "rect", "circle", "line", "polygon", "polyline", "ellipse", "use",
+      "text",     "tspan",   "defs", "marker", "image", "stop", "a"};
+  std::int64_t open = 0;
+  bool in_drawing = false;  // any other element ends it, as the parser leaves <svg> for HTML
+  for (std::size_t at = bytes.find('<'); at != std::string_view::npos; at = bytes.find('<', at + 1)) {
+    const bool closes = at + 1 < bytes.size() && bytes[at + 1] == '/';
+    std::size_t end = at + 1 + closes;
+    std::string name;
+    while (end < bytes.size() && std::isalnum(static_cast<unsigned char>(bytes[end])) && name.size() < 16)
+      name += static_cast<char>(std::tolower(static_cast<unsigned char>(bytes[end++])));
+    if (name.empty()) continue;
+    in_drawing = (in_drawing || name == "svg") && is_one_of(name, kDrawing) && !(closes && name == "svg");
+    if (in_drawing && !closes) {
+      const std::size_t tag_end = bytes.find('>', end);
+      if (tag_end != std::string_view::npos && bytes[tag_end - 1] == '/') continue;
+    }
+    if (is_one_of(name, kNotNested)) continue;
+    open = closes ? std::max<std::int64_t>(open - 1, 0) : open + 1;
+    if (open > kMostOpenElements)
+      throw_error(ErrorKind::kData, place, ": more than ", kMostOpenElements,
+                  " HTML elements are open at byte ", at, "; repair the page or exclude it");
+  }
+}
+
+std::string_view attribute(const GumboNode& node, const char* name) {
+  const GumboAttribute* found = gumbo_get_attribute(&node.v.element.attributes, name);
+  return found == nullptr ? std::string_view() : std::string_view(found->value);
+}
+
+template <std::size_t N>
+bool has_class(const GumboNode& node, const std::array<std::string_view, N>& names) {
+  const std::string_view classes = attribute(node, "class");
+  for (std::size_t begin = 0; begin < classes.size();) {
+    std::size_t end = begin;
+    while (end < classes.size() && !is_space(classes[end])) ++end;
+    if (is_one_of(classes.substr(begin, end - begin), names)) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+bool is_element(const GumboNode& node) {
+  return node.type == GUMBO_NODE_ELEMENT || node.type == GUMBO_NODE_TEMPLATE;
+}
+
+int heading_level(const GumboNode& node) {
+  return node.v.element.tag >= GUMBO_TAG_H1 && node.v.element.tag <= GUMBO_TAG_H6
+             ? node.v.element.tag - GUMBO_TAG_H1 + 1
+             : 0;
+}
+
+// Visits `root` and everything below it without recursion. enter(node) says whether to go into it;
+// leave(node) follows for those.
+template <class Enter, class Leave>
+void walk(const GumboNode& root, Enter&& enter, Leave&& leave) {
+  struct Open {
+    const GumboNode* node;
+    unsigned next_child;
+  };
+  std::vector<Open> open;
+  const auto visit = [&](const GumboNode& node) {
+    if (enter(node) && is_element(node)) open.push_back({&node, 0});
+  };
+  visit(root);
+  while (!open.empty()) {
+    Open& top = open.back();
+    const GumboVector& children = top.node->v.element.children;
+    if (top.next_child < children.length) {
+      visit(*static_cast<const GumboNode*>(children.data[top.next_child++]));
+    } else {
+      const GumboNode& done = *top.node;
+      open.pop_back();
+      leave(done);
+    }
+  }
+}
+
+template <class Predicate>
+const GumboNode* find_element(const GumboNode& root, Predicate&& predicate) {
+  const GumboNode* found = nullptr;
+  walk(root,
+       [&](const GumboNode& node) {
+         if (found == nullptr && is_element(node) && predicate(node)) found = &node;
+         return found == nullptr;
+       },
+       [](const GumboNode&) {});
+  return found;
+}
+
+const GumboNode& find_main_part(const GumboNode& root) {
+  const GumboNode* found = find_element(root, [](const GumboNode& node) {
+    return node.v.element.tag == GUMBO_TAG_MAIN || attribute(node, "role") == "main";
+  });
+  if (found == nullptr)
+    found = find_element(root, [](const GumboNode& node) {
+      return node.v.element.tag == GUMBO_TAG_DIV &&
+             has_class(node, std::array<std::string_view, 1>{"body"});
+    });
+  if (found == nullptr)
+    found = find_element(root, [](const GumboNode& node) {
+      return node.v.element.tag == GUMBO_TAG_BODY;
+    });
+  return found == nullptr ? root : *found;
+}
+
+bool is_left_out(const GumboNode& node) {
+  static constexpr std::array<std::string_view, 5> kRoles = {"navigation", "search", "contentinfo",
+                                                             "complementary", "doc-toc"};
+  static constexpr std::array<std::string_view, 18> kClasses = {
+      "headerlink", "sphinxsidebar", "related",  "toc",    "toctree-wrapper", "contents",
+      "navheader",  "navfooter",     "linenos",  "lineno", "shortcontents",   "nav-panel",
+      "nosearch",   "breadcrumbs",   "clearer",  "footer", "breadcrumb",      "browse-button"};
+  static constexpr std::array<std::string_view, 4> kIds = {"footer", "toc", "navigation", "sidebar"};
+  switch (node.v.element.tag) {
+    case GUMBO_TAG_NAV:
+    case GUMBO_TAG_SCRIPT:
+    case GUMBO_TAG_STYLE:
+    case GUMBO_TAG_NOSCRIPT:
+    case GUMBO_TAG_TEMPLATE:
+    case GUMBO_TAG_FOOTER:
+    case GUMBO_TAG_FORM:
+    case GUMBO_TAG_BUTTON:
+    case GUMBO_TAG_IFRAME:
+    case GUMBO_TAG_OBJECT:
+    case GUMBO_TAG_SVG:
+    case GUMBO_TAG_HEAD:
+      return true;
+    default:
+      break;
+  }
+  if (is_one_of(attribute(node, "role"), kRoles) || is_one_of(attribute(node, "id"), kIds) ||
+      has_class(node, kClasses))
+    return true;
+  const bool is_header = node.v.element.tag == GUMBO_TAG_HEADER ||
+                         has_class(node, std::array<std::string_view, 1>{"header"});
+  return is_header &&
+         find_element(node, [](const GumboNode& inner) { return heading_level(inner) > 0; }) == nullptr;
+}
+
+// Text that grows piece by piece with collapsed white space.
+class CollapsedText {
+ public:
+  // A gap is at least this before the next character; nothing at the beginning and the end.
+  void add_space() { if (gap_ == '\0') gap_ = ' '; }
+  void add_line_break() { gap_ = '\n'; }
+  void append(std::string_view piece, bool keep_lines) {
+    for (std::size_t i = 0; i < piece.size(); ++i) {
+      const bool no_break_space = piece.substr(i, 2) == "\xC2\xA0";
+      if (keep_lines && piece[i] == '\n') {
+        add_line_break();
+      } else if (is_space(piece[i]) || no_break_space) {
+        add_space();
+        i += no_break_space;
+      } else {
+        if (gap_ != '\0' && !text_.empty()) text_ += gap_;
+        gap_ = '\0';
+        text_ += piece[i];
+      }
+    }
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+  char gap_ = '\0';
+};
+
+enum class Boundary { kNone, kSpace, kLine };
+
+Boundary boundary_of(const GumboNode& node) {
+  switch (node.v.element.tag) {
+    case GUMBO_TAG_TD:
+    case GUMBO_TAG_TH:
+      return Boundary::kSpace;
+    case GUMBO_TAG_ADDRESS:
+    case GUMBO_TAG_ARTICLE:
+    case GUMBO_TAG_ASIDE:
+    case GUMBO_TAG_BLOCKQUOTE:
+    case GUMBO_TAG_BR:
+    case GUMBO_TAG_CAPTION:
+    case GUMBO_TAG_DD:
+    case GUMBO_TAG_DETAILS:
+    case GUMBO_TAG_DIV:
+    case GUMBO_TAG_DL:
+    case GUMBO_TAG_DT:
+    case GUMBO_TAG_FIGURE:
+    case GUMBO_TAG_HR:
+    case GUMBO_TAG_LI:
+    case GUMBO_TAG_MAIN:
+    case GUMBO_TAG_OL:
+    case GUMBO_TAG_P:
+    case GUMBO_TAG_PRE:
+    case GUMBO_TAG_SECTION:
+    case GUMBO_TAG_SUMMARY:
+    case GUMBO_TAG_TABLE:
+    case GUMBO_TAG_TR:
+    case GUMBO_TAG_UL:
+      return Boundary::kLine;
+    default:
+      return Boundary::kNone;
+  }
+}
+
+bool is_text(const GumboNode& node) {
+  return node.type == GUMBO_NODE_TEXT || node.type == GUMBO_NODE_WHITESPACE ||
+         node.type == GUMBO_NODE_CDATA;
+}
+
+// All text below `node` on one line: a heading or a title.
+std::string one_line(const GumboNode& node) {
+  CollapsedText line;
+  walk(node,
+       [&](const GumboNode& inner) {
+         if (is_text(inner)) line.append(inner.v.text.text, false);
+         if (!is_element(inner)) return false;
+         if (&inner != &node && is_left_out(inner)) return false;
+         if (boundary_of(inner) != Boundary::kNone) line.add_space();
+         return true;
+       },
+       [&](const GumboNode& inner) {
+         if (boundary_of(inner) != Boundary::kNone) line.add_space();
+       });
+  std::string text = line.text();
+  constexpr std::string_view kPilcrow = "\xC2\xB6";  // a link to the heading itself
+  if (text.ends_with(kPilcrow)) text.resize(text.size() - kPilcrow.size());
+  while (!text.empty() && is_space(text.back())) text.pop_back();
+  return text;
+}
+
+// The id of the heading, of an anchor in it, or of the section element that it opens.
+std::string anchor_of(const GumboNode& heading) {
+  const GumboNode* named = find_element(heading, [](const GumboNode& node) {
+    return !attribute(node, "id").empty() ||
+           (node.v.element.tag == GUMBO_TAG_A && !attribute(node, "name").empty());
+  });
+  if (named != nullptr) {
+    const std::string_view id = attribute(*named, "id");
+    return std::string(id.empty() ? attribute(*named, "name") : id);
+  }
+  const GumboNode* parent = heading.parent;
+  const bool opens_section = parent != nullptr && is_element(*parent) &&
+                             (parent->v.element.tag == GUMBO_TAG_SECTION ||
+                              parent->v.element.tag == GUMBO_TAG_DIV);
+  return opens_section ? std::string(attribute(*parent, "id")) : std::string();
+}
+
+class SectionReader {
+ public:
+  explicit SectionReader(const GumboNode& main_part) {
+    begin_section(0, "", "");
+    walk(main_part, [this](const GumboNode& node) { return enter(node); },
+         [this](const GumboNode& node) { leave(node); });
+  }
+
+  std::vector<Section> take_sections() {
+    std::vector<Section> result;
+    for (Growing& section : sections_) {
+      section.section.text = section.text.text();
+      if (!section.section.path.empty() || !section.section.text.empty())
+        result.push_back(std::move(section.section));
+    }
+    return result;
+  }
+
+ private:
+  struct Growing {
+    Section section;
+    CollapsedText text;
+  };
+  struct Open {
+    int level;
+    std::size_t section;
+  };
+  static constexpr int kQuestionLevel = 7;  // below h6; deeper by one with each <dl> around
+
+  CollapsedText& text() { return sections_[open_.back().section].text; }
+
+  void begin_section(int level, const std::string& heading, std::string anchor) {
+    while (!open_.empty() && open_.back().level >= level) open_.pop_back();
+    Growing section;
+    if (!open_.empty()) section.section.path = sections_[open_.back().section].section.path;
+    if (!heading.empty()) section.section.path.push_back(heading);
+    section.section.anchor = std::move(anchor);
+    open_.push_back({level, sections_.size()});
+    sections_.push_back(std::move(section));
+  }
+
+  void add_boundary(const GumboNode& node) {
+    const Boundary boundary = boundary_of(node);
+    if (boundary == Boundary::kLine) text().add_line_break();
+    if (boundary == Boundary::kSpace) text().add_space();
+  }
+
+  bool enter(const GumboNode& node) {
+    if (is_text(node)) text().append(node.v.text.text, preformatted_ > 0);
+    if (!is_element(node) || is_left_out(node)) return false;
+    if (node.v.element.tag == GUMBO_TAG_DL) ++lists_;
+    if (node.v.element.tag == GUMBO_TAG_PRE) ++preformatted_;
+    const bool is_term = node.v.element.tag == GUMBO_TAG_DT;
+    const int level = is_term ? kQuestionLevel + lists_ : heading_level(node);
+    if (level > 0) {
+      const std::string heading = one_line(node);
+      if (is_term ? heading.ends_with('?') : !heading.empty()) {
+        begin_section(level, heading, anchor_of(node));
+        return false;
+      }
+    }
+    add_boundary(node);
+    return true;
+  }
+
+  void leave(const GumboNode& node) {
+    if (node.v.element.tag == GUMBO_TAG_PRE) --preformatted_;
+    if (node.v.element.tag == GUMBO_TAG_DL) {
+      while (open_.back().level >= kQuestionLevel + lists_) open_.pop_back();
+      --lists_;
+    }
+    add_boundary(node);
+  }
+
+  std::vector<Growing> sections_;
+  std::vector<Open> open_;  // the page's beginning (level 0) and the headings around this place
+  int lists_ = 0, preformatted_ = 0;
+};
+
+}  // namespace
+
+HtmlDocument parse_html(std::string_view bytes, const std::string& place) {
+  const std::size_t bad = find_invalid_utf8(bytes);
+  if (bad != std::string::npos)
+    throw_error(ErrorKind::kData, place, ": byte ", bad,
+                " is not UTF-8; convert the page (iconv -f ISO-8859-1 -t UTF-8) or exclude it");
+  check_nesting(bytes, place);
+  GumboOptions options = kGumboDefaultOptions;
+  options.max_errors = 0;
+  const auto destroy = [&](GumboOutput* output) { gumbo_destroy_output(&options, output); };
+  const std::unique_ptr<GumboOutput, decltype(destroy)> output(
+      gumbo_parse_with_options(&options, bytes.data(), bytes.size()), destroy);
+  HtmlDocument document;
+  const GumboNode* title = find_element(
+      *output->root, [](const GumboNode& node) { return node.v.element.tag == GUMBO_TAG_TITLE; });
+  if (title != nullptr) document.title = one_line(*title);
+  document.sections = SectionReader(find_main_part(*output->root)).take_sections();
+  return document;
+}
+
+}  // namespace attune

@@ -1,0 +1,267 @@
+#include "data/qa_dataset.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "core/durable.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/json.h"
+
+namespace attune {
+namespace {
+
+// Collects what is wrong in one file, so that all of it is told at once.
+class Mistakes {
+ public:
+  explicit Mistakes(std::string path) : path_(std::move(path)) {}
+
+  template <class... Parts>
+  void add(const Parts&... parts) {
+    if (++count_ <= kShown) text_ += str_cat("\n  ", parts...);
+  }
+  void throw_if_any(const char* advice) const {
+    if (count_ == 0) return;
+    const std::string rest =
+        count_ > kShown ? str_cat("\n  and ", count_ - kShown, " more") : std::string();
+    throw_error(ErrorKind::kData, path_, ": ", count_, count_ == 1 ? " mistake:" : " mistakes:",
+                text_, rest, "\n", advice);
+  }
+
+ private:
+  static constexpr std::int64_t kShown = 20;
+  std::string path_, text_;
+  std::int64_t count_ = 0;
+};
+
+constexpr const char* kDatasetAdvice =
+    R"(expected {"queries": {id: text}, "corpus": {id: text}, "relevant_docs": {query id: [passage id]}})";
+constexpr const char* kNegativesAdvice =
+    R"(expected one object a line: {"query_id": id, "negatives": [passage id, ...]})";
+
+const Json* find_object(const Json& root, const char* key, Mistakes& mistakes) {
+  const auto found = root.find(key);
+  if (found == root.end()) {
+    mistakes.add("the key '", key, "' is missing");
+  } else if (!found->is_object()) {
+    mistakes.add("'", key, "' is a JSON ", found->type_name(), ", expected an object");
+  } else {
+    return &*found;
+  }
+  return nullptr;
+}
+
+void read_table(const Json& root, const char* key, TextTable& table, Mistakes& mistakes) {
+  const Json* object = find_object(root, key, mistakes);
+  if (object == nullptr) return;
+  for (const auto& [id, text] : object->items()) {
+    if (!text.is_string())
+      mistakes.add(key, ": '", id, "' is a JSON ", text.type_name(), ", expected a string");
+    else if (!table.add(id, text.get_ref<const std::string&>()))
+      mistakes.add(key, ": the id '", id, "' stands there twice");
+  }
+}
+
+// Corpus rows of a JSON array of passage ids; what is wrong is added to `mistakes` after `place`.
+std::vector<std::int64_t> read_passage_ids(const Json& ids, const TextTable& corpus,
+                                           const std::string& place, Mistakes& mistakes) {
+  std::vector<std::int64_t> rows;
+  if (!ids.is_array()) {
+    mistakes.add(place, ": a JSON ", ids.type_name(), ", expected an array of passage ids");
+    return rows;
+  }
+  for (const Json& id : ids) {
+    if (!id.is_string()) {
+      mistakes.add(place, ": a JSON ", id.type_name(), " in the array, expected a passage id");
+      continue;
+    }
+    const std::int64_t row = corpus.find(id.get_ref<const std::string&>());
+    if (row < 0)
+      mistakes.add(place, ": no passage '", id.get_ref<const std::string&>(), "' in 'corpus'");
+    else
+      rows.push_back(row);
+  }
+  std::vector<std::int64_t> sorted = rows;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice != sorted.end())
+    mistakes.add(place, ": the passage '", corpus.id(*twice), "' stands there twice");
+  return rows;
+}
+
+bool is_blank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n\v\f") == std::string::npos;
+}
+
+// [query row] -> corpus rows of its hard negatives. `used`: queries that make training rows.
+std::vector<std::vector<std::int64_t>> read_negatives(const EmbeddingQAFinetuneDataset& dataset,
+                                                      const std::vector<bool>& used,
+                                                      const std::string& path) {
+  const std::string bytes = read_text_file(path);
+  Mistakes mistakes(path);
+  std::vector<std::optional<std::vector<std::int64_t>>> negatives(dataset.queries.size());
+  std::int64_t line_number = 0;
+  for (std::size_t begin = 0; begin < bytes.size();) {
+    const std::size_t end = std::min(bytes.find('\n', begin), bytes.size());
+    const std::string_view line(bytes.data() + begin, end - begin);
+    begin = end + 1;
+    const std::string place = str_cat("line ", ++line_number);
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const Json entry = parse_json(line, str_cat(path, ", ", place));
+    if (!entry.is_object() || !entry.contains("query_id") || !entry["query_id"].is_string() ||
+        !entry.contains("negatives")) {
+      mistakes.add(place, ": no object with 'query_id' and 'negatives'");
+      continue;
+    }
+    const std::string& id = entry["query_id"].get_ref<const std::string&>();
+    const std::int64_t query = dataset.queries.find(id);
+    if (query < 0) {
+      mistakes.add(place, ": no query '", id, "' in the data set");
+      continue;
+    }
+    if (negatives[query]) mistakes.add(place, ": the query '", id, "' stands there twice");
+    negatives[query] = read_passage_ids(entry["negatives"], dataset.corpus, place, mistakes);
+    const std::vector<std::int64_t>& relevant = dataset.relevant_docs[query];
+    for (const std::int64_t row : *negatives[query])
+      if (std::find(relevant.begin(), relevant.end(), row) != relevant.end())
+        mistakes.add(place, ": '", dataset.corpus.id(row), "' is a relevant passage of '", id,
+                     "', it cannot be a negative");
+  }
+  mistakes.throw_if_any(kNegativesAdvice);
+
+  std::vector<std::vector<std::int64_t>> result(dataset.queries.size());
+  std::int64_t first_used = -1;
+  for (std::int64_t query = 0; query < dataset.queries.size(); ++query) {
+    if (!used[query]) continue;
+    if (!negatives[query]) {
+      mistakes.add("no line for the query '", dataset.queries.id(query), "'");
+      continue;
+    }
+    result[query] = std::move(*negatives[query]);
+    if (first_used < 0) first_used = query;
+    if (result[query].size() != result[first_used].size())
+      mistakes.add("the query '", dataset.queries.id(query), "' has ", result[query].size(),
+                   " negatives, the query '", dataset.queries.id(first_used), "' has ",
+                   result[first_used].size(), "; every query needs the same number");
+  }
+  mistakes.throw_if_any(kNegativesAdvice);
+  return result;
+}
+
+// A JSON string as Python writes it.
+std::string quoted(const std::string& text) { return dump_json_like_python(Json(text), -1); }
+
+void write_table(const char* key, const TextTable& table, std::string& out) {
+  out += str_cat("    \"", key, "\": {");
+  for (std::int64_t row = 0; row < table.size(); ++row)
+    out += str_cat(row == 0 ? "\n" : ",\n", "        ", quoted(table.id(row)), ": ",
+                   quoted(table.text(row)));
+  out += table.size() == 0 ? "},\n" : "\n    },\n";
+}
+
+}  // namespace
+
+bool TextTable::add(std::string id, std::string text) {
+  if (!row_of_.try_emplace(id, size()).second) return false;
+  ids_.push_back(std::move(id));
+  texts_.push_back(std::move(text));
+  return true;
+}
+
+std::int64_t TextTable::find(const std::string& id) const {
+  const auto found = row_of_.find(id);
+  return found == row_of_.end() ? -1 : found->second;
+}
+
+EmbeddingQAFinetuneDataset EmbeddingQAFinetuneDataset::from_json(const std::string& path) {
+  const Json root = read_json_file(path);
+  Mistakes mistakes(path);
+  if (!root.is_object()) {
+    mistakes.add("the file is a JSON ", root.type_name(), ", expected an object");
+    mistakes.throw_if_any(kDatasetAdvice);
+  }
+  EmbeddingQAFinetuneDataset dataset;
+  read_table(root, "queries", dataset.queries, mistakes);
+  read_table(root, "corpus", dataset.corpus, mistakes);
+  dataset.relevant_docs.resize(dataset.queries.size());
+  if (const Json* relevant = find_object(root, "relevant_docs", mistakes)) {
+    std::vector<bool> seen(dataset.queries.size());
+    for (const auto& [id, passages] : relevant->items()) {
+      const std::string place = str_cat("relevant_docs: '", id, "'");
+      const std::int64_t query = dataset.queries.find(id);
+      if (query < 0) {
+        mistakes.add(place, ": no such query in 'queries'");
+        continue;
+      }
+      if (seen[query]) mistakes.add(place, ": the id stands there twice");
+      seen[query] = true;
+      dataset.relevant_docs[query] = read_passage_ids(passages, dataset.corpus, place, mistakes);
+    }
+  }
+  if (const auto mode = root.find("mode"); mode != root.end() && *mode != "text")
+    mistakes.add("'mode' is ", dump_json_like_python(*mode, -1),
+                 ", expected \"text\": only texts can be embedded");
+  mistakes.throw_if_any(kDatasetAdvice);
+  return dataset;
+}
+
+// Written by hand, piece by piece: an ordered JSON object of 100,000 entries takes a search for every
+// insertion, and a second copy of all texts.
+std::string EmbeddingQAFinetuneDataset::to_json() const {
+  ATTUNE_ASSERT(static_cast<std::int64_t>(relevant_docs.size()) == queries.size());
+  std::string out = "{\n";
+  write_table("queries", queries, out);
+  write_table("corpus", corpus, out);
+  out += "    \"relevant_docs\": {";
+  for (std::int64_t query = 0; query < queries.size(); ++query) {
+    out += str_cat(query == 0 ? "\n" : ",\n", "        ", quoted(queries.id(query)), ": [");
+    const std::vector<std::int64_t>& rows = relevant_docs[query];
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      out += str_cat(i == 0 ? "\n" : ",\n", "            ", quoted(corpus.id(rows[i])));
+    out += rows.empty() ? "]" : "\n        ]";
+  }
+  out += queries.size() == 0 ? "},\n" : "\n    },\n";
+  return out + "    \"mode\": \"text\"\n}";
+}
+
+void EmbeddingQAFinetuneDataset::save_json(const std::string& path) const {
+  write_file_durably(path, to_json());
+}
+
+Fingerprint EmbeddingQAFinetuneDataset::fingerprint() const { return sha256(to_json()); }
+
+TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool use_all_docs,
+                                const std::string& negatives_path) {
+  const std::int64_t query_count = dataset.queries.size();
+  std::vector<bool> used(query_count);
+  for (std::int64_t query = 0; query < query_count; ++query)
+    used[query] = !dataset.relevant_docs[query].empty();
+  std::vector<std::vector<std::int64_t>> negatives(query_count);
+  if (!negatives_path.empty()) negatives = read_negatives(dataset, used, negatives_path);
+
+  TrainingRows rows;
+  for (std::int64_t query = 0; query < query_count; ++query) {
+    if (!used[query]) {
+      ++rows.skipped_unanswered;
+      continue;
+    }
+    const std::vector<std::int64_t>& relevant = dataset.relevant_docs[query];
+    const std::size_t positives = use_all_docs ? relevant.size() : 1;
+    for (std::size_t i = 0; i < positives; ++i) {
+      std::vector<const std::string*> texts = {&dataset.queries.texts()[query],
+                                               &dataset.corpus.texts()[relevant[i]]};
+      for (const std::int64_t row : negatives[query]) texts.push_back(&dataset.corpus.texts()[row]);
+      if (std::any_of(texts.begin(), texts.end(), [](const auto* text) { return is_blank(*text); })) {
+        ++rows.skipped_empty;
+        continue;
+      }
+      if (rows.columns.empty()) rows.columns.resize(texts.size());
+      for (std::size_t column = 0; column < texts.size(); ++column)
+        rows.columns[column].push_back(*texts[column]);
+      rows.document_id.push_back(relevant[i]);
+    }
+  }
+  return rows;
+}
+
+}  // namespace attune
