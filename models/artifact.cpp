@@ -1,0 +1,100 @@
+#include "models/artifact.h"
+
+#include <filesystem>
+#include <set>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
+
+#include "core/durable.h"
+#include "core/error.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string text_of(const Json& json) { return json.dump(2) + "\n"; }
+
+Json pooling_json(const EmbeddingModel& model) {
+  const auto has = [&](PoolingMode mode) {
+    for (PoolingMode m : model.directory().pooling)
+      if (m == mode) return true;
+    return false;
+  };
+  const int width = model.dimension() / static_cast<int>(model.directory().pooling.size());
+  return {{"word_embedding_dimension", width},
+          {"pooling_mode_cls_token", has(PoolingMode::kCls)},
+          {"pooling_mode_mean_tokens", has(PoolingMode::kMean)},
+          {"pooling_mode_max_tokens", has(PoolingMode::kMax)},
+          {"pooling_mode_mean_sqrt_len_tokens", has(PoolingMode::kMeanSqrtLen)},
+          {"pooling_mode_weightedmean_tokens", false},
+          {"pooling_mode_lasttoken", false},
+          {"include_prompt", model.directory().include_prompt}};
+}
+
+Json module_json(int index, const std::string& path, const std::string& kind) {
+  return {{"idx", index}, {"name", std::to_string(index)}, {"path", path},
+          {"type", "sentence_transformers.models." + kind}};
+}
+
+// Prompts by name as they were, "query" and "document" as they are now.
+Json st_config_json(const ModelDirectory& directory) {
+  Json config = directory.st_config;
+  if (!config.contains("__version__"))  // the oldest release that reads every key written here
+    config["__version__"] = {{"sentence_transformers", "3.0.0"}, {"transformers", "4.41.0"}, {"pytorch", "2.3.0"}};
+  if (!config.contains("prompts")) config["prompts"] = Json::object();
+  for (const char* name : {"passage", "corpus"}) config["prompts"].erase(name);
+  config["prompts"]["query"] = directory.prompts.query;
+  config["prompts"]["document"] = directory.prompts.document;
+  if (!config.contains("default_prompt_name")) config["default_prompt_name"] = nullptr;
+  if (!config.contains("similarity_fn_name")) config["similarity_fn_name"] = "cosine";
+  return config;
+}
+
+std::vector<NamedTensor> all_tensors(const EmbeddingModel& model) {
+  std::vector<NamedTensor> tensors = model.parameters().stored_tensors();
+  std::set<std::string> trained;
+  for (const NamedTensor& tensor : tensors) trained.insert(tensor.name);
+  for (const auto& [name, entry] : model.weights().entries()) {
+    if (trained.count(name) || name == "embeddings.position_ids") continue;
+    at::Tensor copy = at::empty(entry.shape, at::kFloat);
+    model.weights().copy_to(name, copy);
+    tensors.push_back({name, copy});
+  }
+  return tensors;
+}
+
+}  // namespace
+
+void write_artifact(const EmbeddingModel& model, const std::string& directory, const Json& lineage,
+                    const std::string& card) {
+  if (!at::isfinite(model.parameters().values()).all().item<bool>())
+    throw_error(ErrorKind::kDiverged, directory, ": not written: the weights hold NaN or infinity");
+  const ModelDirectory& source = model.directory();
+  DurableDirectory out(directory);
+  write_safetensors(out, "model.safetensors", all_tensors(model));
+  Json config = source.config;
+  for (const char* key : {"torch_dtype", "dtype"})
+    if (config.contains(key)) config[key] = "float32";  // what is written, whatever was read
+  out.write("config.json", text_of(config));
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"}) {
+    const fs::path file = fs::path(source.transformer_path) / name;
+    if (fs::exists(file)) out.copy_file(file.string(), name);
+  }
+  Json modules = Json::array({module_json(0, "", "Transformer"), module_json(1, "1_Pooling", "Pooling")});
+  if (source.normalize) {
+    modules.push_back(module_json(2, "2_Normalize", "Normalize"));
+    out.write("2_Normalize/config.json", "{}\n");  // hubs and archives drop empty directories
+  }
+  out.write("modules.json", text_of(modules));
+  out.write("1_Pooling/config.json", text_of(pooling_json(model)));
+  out.write("sentence_bert_config.json",
+            text_of({{"max_seq_length", source.max_length}, {"do_lower_case", false}}));
+  out.write("config_sentence_transformers.json", text_of(st_config_json(source)));
+  out.write("attune.json", text_of(lineage));
+  out.write("README.md", card);
+  out.commit();
+}
+
+}  // namespace attune

@@ -1,0 +1,17 @@
+// A finetuned model as a directory that other tools load: Sentence Transformers' classic layout (ST 2.x
+// to 6.x, LlamaIndex, TEI, vLLM), self-contained, written whole or not at all.
+#pragma once
+
+#include <string>
+
+#include "core/json.h"
+#include "models/embedding_model.h"
+
+namespace attune {
+
+// `lineage` goes into the sidecar attune.json (base, configuration, versions); `card` is README.md.
+// Non-finite weights are refused: Error{kDiverged}.
+void write_artifact(const EmbeddingModel& model, const std::string& directory, const Json& lineage,
+                    const std::string& card);
+
+}  // namespace attune

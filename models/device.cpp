@@ -1,0 +1,66 @@
+#include "models/device.h"
+
+#include <fstream>
+
+#include "core/error.h"
+#ifdef ATTUNE_WITH_CUDA
+#include <c10/cuda/CUDAFunctions.h>
+#include <cuda_runtime.h>
+#endif
+
+namespace attune {
+namespace {
+
+int cuda_device_count() {
+#ifdef ATTUNE_WITH_CUDA
+  return c10::cuda::device_count();
+#else
+  return 0;
+#endif
+}
+
+const char* why_no_cuda() {
+#ifdef ATTUNE_WITH_CUDA
+  return "no NVIDIA GPU with a working driver was found";
+#else
+  return "this attune was built without CUDA";
+#endif
+}
+
+}  // namespace
+
+at::Device resolve_device(const std::string& name) {
+  if (name == "cpu") return at::kCPU;
+  if (name == "auto") return cuda_device_count() > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  int index = 0;
+  if (name != "cuda") {
+    const std::string digits = name.starts_with("cuda:") ? name.substr(5) : "";
+    if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
+      throw_error(ErrorKind::kConfig, "device '", name, "' is not known: expected auto, cpu, cuda or cuda:N");
+    index = std::stoi(digits);
+  }
+  if (cuda_device_count() == 0)
+    throw_error(ErrorKind::kResources, "device '", name, "': ", why_no_cuda(),
+                "; use device: cpu, or auto to take what is there");
+  if (index >= cuda_device_count())
+    throw_error(ErrorKind::kResources, "device '", name, "': this machine has ", cuda_device_count(),
+                " GPU(s), numbered from 0");
+  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+std::string describe_device(const at::Device& device) {
+#ifdef ATTUNE_WITH_CUDA
+  if (device.is_cuda()) {
+    cudaDeviceProp properties{};
+    if (cudaGetDeviceProperties(&properties, device.index()) == cudaSuccess) return properties.name;
+  }
+#else
+  (void)device;
+#endif
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  return "cpu";
+}
+
+}  // namespace attune

@@ -1,0 +1,60 @@
+// Tokenizer, encoder, pooling, normalisation and prompts of one model: text in, vectors out.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <ATen/core/Tensor.h>
+#include <attune/base_embedding.h>
+
+#include "core/hash.h"
+#include "data/tokenizers/tokenizer.h"
+#include "models/encoders/encoder.h"
+#include "models/model_directory.h"
+
+namespace attune {
+
+class EmbeddingModel {
+ public:
+  // Reads DIR whole and checks it; see ModelDirectory, Weights and Tokenizer for what is refused.
+  static std::shared_ptr<EmbeddingModel> load(const std::string& directory, const at::Device& device);
+
+  // [num_sequences, dimension()] fp32, normalised if the model says so. Differentiable. Thread-safe.
+  at::Tensor embed(const PackedTokens& tokens, const ForwardOptions& options) const;
+
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const ModelDirectory& directory() const { return directory_; }
+  const std::string& prompt(Role role) const {
+    return role == Role::kQuery ? directory_.prompts.query : directory_.prompts.document;
+  }
+  int dimension() const { return encoder_->hidden_size() * static_cast<int>(directory_.pooling.size()); }
+  int max_length() const { return directory_.max_length; }
+  const at::Device& device() const { return device_; }
+  // SHA-256 of weights, config, tokenizer, pooling, length and document prompt as they are now.
+  Fingerprint fingerprint() const;
+
+  // What training may change. Prompts and length become part of the saved model.
+  ParameterStore& parameters() { return *parameters_; }
+  const ParameterStore& parameters() const { return *parameters_; }
+  void set_prompts(const Prompts& prompts) { directory_.prompts = prompts; }
+  void set_max_length(int max_length);  // Error{kConfig} above the model's positions
+  // Tensors of the checkpoint that the forward does not use (BERT's pooler): written back unchanged.
+  const Weights& weights() const { return weights_; }
+
+ private:
+  EmbeddingModel(ModelDirectory directory, Weights weights, const at::Device& device);
+  ModelDirectory directory_;
+  Weights weights_;
+  at::Device device_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<ParameterStore> parameters_;
+  std::unique_ptr<Encoder> encoder_;
+};
+
+// The sequences of `texts` with the role's prompt, packed in the given order. uid[i] keys dropout.
+PackedBatch pack_texts(const EmbeddingModel& model, Role role, std::span<const std::string_view> texts,
+                       std::span<const std::int64_t> uid = {});
+
+}  // namespace attune

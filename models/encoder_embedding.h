@@ -1,0 +1,40 @@
+// A whole transformer model as BaseEmbedding.
+#pragma once
+
+#include <memory>
+
+#include <attune/base_embedding.h>
+
+#include "models/embedding_model.h"
+
+namespace attune {
+
+class EncoderEmbedding : public BaseEmbedding {
+ public:
+  // `batch_tokens` bounds the tokens of one forward; texts are embedded sorted by length.
+  EncoderEmbedding(std::shared_ptr<const EmbeddingModel> model, std::string name,
+                   at::ScalarType compute = at::kFloat, int batch_tokens = 16384, int threads = 0);
+
+  int dimension() const override { return model_->dimension(); }
+  std::string model_name() const override { return name_; }
+  std::string document_space() const override { return model_->fingerprint(); }
+  const EmbeddingModel& model() const { return *model_; }
+
+ protected:
+  void embed(Role role, std::span<const std::string_view> texts, std::span<float> out) const override;
+
+ private:
+  std::shared_ptr<const EmbeddingModel> model_;
+  std::string name_;
+  at::ScalarType compute_;
+  int batch_tokens_, threads_;
+};
+
+// Loads a directory with options checked: unknown devices and precisions are Error{kConfig}.
+std::shared_ptr<const EncoderEmbedding> load_encoder_embedding(const std::string& model,
+                                                               const EmbedOptions& options);
+
+// "fp32" or "bf16"; else Error{kConfig}.
+at::ScalarType parse_precision(const std::string& name);
+
+}  // namespace attune

@@ -1,0 +1,180 @@
+#include "models/encoders/bert.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/relu.h>
+
+#include "core/error.h"
+#include "models/dropout.h"
+
+namespace attune {
+namespace {
+
+void read_int(const Json& json, const char* key, const std::string& path, int minimum, int maximum,
+              int& value) {
+  if (!json.contains(key) || json[key].is_null()) return;
+  if (!json[key].is_number_integer() || json[key].get<std::int64_t>() < minimum ||
+      json[key].get<std::int64_t>() > maximum)
+    throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(), ", expected an integer from ",
+                minimum, " to ", maximum);
+  value = json[key].get<int>();
+}
+
+void read_number(const Json& json, const char* key, const std::string& path, double below, double& value) {
+  if (!json.contains(key) || json[key].is_null()) return;
+  if (!json[key].is_number() || !(json[key].get<double>() >= 0 && json[key].get<double>() < below))
+    throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(),
+                ", expected a number from 0 to below ", below);
+  value = json[key].get<double>();
+}
+
+void read_choice(const Json& json, const char* key, const std::string& path,
+                 std::initializer_list<const char*> known, std::string& value) {
+  if (!json.contains(key) || json[key].is_null()) return;
+  std::string names;
+  for (const char* name : known) {
+    if (json[key] == name) {
+      value = name;
+      return;
+    }
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(), ", supported: ", names);
+}
+
+double active(double model_probability, const ForwardOptions& options) {
+  return options.training ? options.dropout.value_or(model_probability) : 0;
+}
+
+}  // namespace
+
+BertConfig BertConfig::from_json(const Json& json, const std::string& path) {
+  BertConfig config;
+  read_int(json, "vocab_size", path, 1, 10'000'000, config.vocab_size);
+  read_int(json, "hidden_size", path, 1, 16'384, config.hidden_size);
+  read_int(json, "num_hidden_layers", path, 0, 1'000, config.num_hidden_layers);
+  read_int(json, "num_attention_heads", path, 1, 1'024, config.num_attention_heads);
+  read_int(json, "intermediate_size", path, 1, 131'072, config.intermediate_size);
+  read_int(json, "max_position_embeddings", path, 2, 1'000'000, config.max_position_embeddings);
+  read_int(json, "type_vocab_size", path, 1, 10'000, config.type_vocab_size);
+  read_int(json, "pad_token_id", path, 0, config.vocab_size - 1, config.pad_token_id);
+  read_number(json, "hidden_dropout_prob", path, 1, config.hidden_dropout_prob);
+  read_number(json, "attention_probs_dropout_prob", path, 1, config.attention_probs_dropout_prob);
+  read_number(json, "layer_norm_eps", path, 1, config.layer_norm_eps);
+  read_choice(json, "hidden_act", path, {"gelu", "gelu_new", "gelu_pytorch_tanh", "relu"}, config.hidden_act);
+  std::string positions;
+  read_choice(json, "position_embedding_type", path, {"absolute"}, positions);
+  const int head_dim = config.hidden_size / config.num_attention_heads;
+  if (config.hidden_size % config.num_attention_heads != 0 || head_dim > 256)
+    throw_error(ErrorKind::kData, path, ": hidden_size ", config.hidden_size, " and num_attention_heads ",
+                config.num_attention_heads, ": heads must divide the width into parts of at most 256");
+  return config;
+}
+
+EncoderPlan plan_bert(const Json& json, const std::string& config_path) {
+  const BertConfig c = BertConfig::from_json(json, config_path);
+  const std::int64_t d = c.hidden_size, inner = c.intermediate_size;
+  EncoderPlan plan;
+  plan.weight_prefix = "bert.";
+  const auto matrix = [&](const std::string& name, std::vector<std::int64_t> shape) {
+    plan.parameters.push_back({name, std::move(shape), {name}, true});
+  };
+  const auto vector = [&](const std::string& name, std::int64_t size) {
+    plan.parameters.push_back({name, {size}, {name}, false});
+  };
+  const auto norm = [&](const std::string& name) {
+    vector(name + ".weight", d);
+    vector(name + ".bias", d);
+  };
+  const auto dense = [&](const std::string& name, std::int64_t out, std::int64_t in) {
+    matrix(name + ".weight", {out, in});
+    vector(name + ".bias", out);
+  };
+  matrix("embeddings.word_embeddings.weight", {c.vocab_size, d});
+  matrix("embeddings.position_embeddings.weight", {c.max_position_embeddings, d});
+  matrix("embeddings.token_type_embeddings.weight", {c.type_vocab_size, d});
+  norm("embeddings.LayerNorm");
+  for (int i = 0; i < c.num_hidden_layers; ++i) {
+    const std::string layer = str_cat("encoder.layer.", i, ".");
+    for (const char* kind : {"weight", "bias"}) {
+      const bool is_weight = kind == std::string("weight");
+      ParameterSpec qkv{layer + "attention.self.qkv." + kind, {3 * d}, {}, is_weight};
+      if (is_weight) qkv.shape.push_back(d);
+      for (const char* part : {"query", "key", "value"})
+        qkv.stored_names.push_back(layer + "attention.self." + part + "." + kind);
+      plan.parameters.push_back(std::move(qkv));
+    }
+    dense(layer + "attention.output.dense", d, d);
+    norm(layer + "attention.output.LayerNorm");
+    dense(layer + "intermediate.dense", inner, d);
+    dense(layer + "output.dense", d, inner);
+    norm(layer + "output.LayerNorm");
+  }
+  plan.build = [c](const ParameterStore& parameters) {
+    return std::make_unique<BertEncoder>(c, parameters);
+  };
+  return plan;
+}
+
+BertEncoder::BertEncoder(const BertConfig& config, const ParameterStore& parameters) : config_(config) {
+  const auto dense = [&](const std::string& name) {
+    return Linear{parameters.get(name + ".weight"), parameters.get(name + ".bias")};
+  };
+  const auto norm = [&](const std::string& name) {
+    return LayerNorm{parameters.get(name + ".weight"), parameters.get(name + ".bias")};
+  };
+  word_embeddings_ = parameters.get("embeddings.word_embeddings.weight");
+  position_embeddings_ = parameters.get("embeddings.position_embeddings.weight");
+  token_type_embeddings_ = parameters.get("embeddings.token_type_embeddings.weight");
+  embedding_norm_ = norm("embeddings.LayerNorm");
+  for (int i = 0; i < config.num_hidden_layers; ++i) {
+    const std::string layer = str_cat("encoder.layer.", i, ".");
+    layers_.push_back({dense(layer + "attention.self.qkv"), dense(layer + "attention.output.dense"),
+                       dense(layer + "intermediate.dense"), dense(layer + "output.dense"),
+                       norm(layer + "attention.output.LayerNorm"), norm(layer + "output.LayerNorm")});
+  }
+}
+
+at::Tensor BertEncoder::normalize(const at::Tensor& x, const LayerNorm& norm) const {
+  return at::layer_norm(x, {config_.hidden_size}, norm.weight, norm.bias, config_.layer_norm_eps);
+}
+
+at::Tensor BertEncoder::activate(const at::Tensor& x) const {
+  if (config_.hidden_act == "gelu") return at::gelu(x);
+  if (config_.hidden_act == "relu") return at::relu(x);
+  return at::gelu(x, "tanh");
+}
+
+at::Tensor BertEncoder::layer_forward(const at::Tensor& x, int index, const PackedTokens& tokens,
+                                      const ForwardOptions& options) const {
+  const Layer& layer = layers_[index];
+  const auto drop = [&](const at::Tensor& y, DropoutSite site) {
+    return dropout(y, tokens, Dropout::make(active(config_.hidden_dropout_prob, options), options.seed,
+                                            options.step, index, site));
+  };
+  const AttentionSpec spec{config_.num_attention_heads, config_.hidden_size / config_.num_attention_heads,
+                           active(config_.attention_probs_dropout_prob, options)};
+  const at::Tensor context =
+      attention(linear(x, layer.qkv, options.compute), tokens, spec, options, index);
+  const at::Tensor attended = linear(context, layer.attention_output, options.compute);
+  const at::Tensor middle =
+      normalize(drop(attended, DropoutSite::kAttentionOutput) + x, layer.attention_norm);
+  const at::Tensor inner = activate(linear(middle, layer.intermediate, options.compute));
+  const at::Tensor out = linear(inner, layer.output, options.compute);
+  return normalize(drop(out, DropoutSite::kOutput) + middle, layer.output_norm);
+}
+
+at::Tensor BertEncoder::forward(const PackedTokens& tokens, const ForwardOptions& options) const {
+  // padding_idx as the peer has it: no gradient reaches the row of [PAD], even where a text names it.
+  at::Tensor x = at::embedding(word_embeddings_, tokens.ids, config_.pad_token_id) +
+                 token_type_embeddings_.select(0, 0) + at::embedding(position_embeddings_, tokens.positions);
+  x = dropout(normalize(x, embedding_norm_), tokens,
+              Dropout::make(active(config_.hidden_dropout_prob, options), options.seed, options.step, 0,
+                            DropoutSite::kEmbeddings));
+  for (int i = 0; i < config_.num_hidden_layers; ++i) x = layer_forward(x, i, tokens, options);
+  return x;
+}
+
+}  // namespace attune

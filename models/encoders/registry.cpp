@@ -1,0 +1,31 @@
+#include "core/error.h"
+#include "models/encoders/bert.h"
+#include "models/encoders/encoder.h"
+
+namespace attune {
+namespace {
+
+struct Family {
+  const char* model_type;
+  EncoderPlan (*plan)(const Json& config, const std::string& config_path);
+};
+
+const Family kFamilies[] = {
+    {"bert", plan_bert},  // MiniLM, BGE, E5, GTE, mxbai, arctic-embed
+};
+
+}  // namespace
+
+EncoderPlan plan_encoder(const Json& config, const std::string& config_path) {
+  if (!config.is_object() || !config.contains("model_type") || !config["model_type"].is_string())
+    throw_error(ErrorKind::kData, config_path, ": expected a transformers configuration with \"model_type\"");
+  const auto type = config["model_type"].get<std::string>();
+  std::string known;
+  for (const Family& family : kFamilies) {
+    if (type == family.model_type) return family.plan(config, config_path);
+    known += (known.empty() ? "" : ", ") + std::string(family.model_type);
+  }
+  throw_error(ErrorKind::kData, config_path, ": model_type '", type, "' is not supported; known: ", known);
+}
+
+}  // namespace attune
