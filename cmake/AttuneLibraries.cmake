@@ -1,7 +1,5 @@
 # System libraries outside torch. Static archives where the system has them, so that binaries travel.
 find_package(Threads REQUIRED)
-find_package(yaml-cpp REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(ZLIB REQUIRED)
 
@@ -20,3 +18,7 @@ attune_library(yaml yaml-cpp/yaml.h yaml-cpp)
 attune_library(gumbo gumbo.h gumbo)        # HTML5 parser
 attune_library(utf8proc utf8proc.h utf8proc)
 attune_library(nettle nettle/sha2.h nettle)
+
+# spdlog and fmt are used as headers, by core/log.cpp alone (hazard 1).
+find_path(spdlog_INCLUDE spdlog/spdlog.h REQUIRED)
+find_path(fmt_INCLUDE fmt/format.h REQUIRED)

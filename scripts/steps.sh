@@ -19,7 +19,7 @@ quietly() {
   : >"$log"
   (
     minutes=0
-    while sleep 60; do
+    while sleep 60 >/dev/null 2>&1; do  # its own output, or a killed watcher keeps our pipe open
       minutes=$((minutes + 1))
       printf '    %d min: %s\n' "$minutes" "$(tail -n 1 "$log" | tr -d '\r' | cut -c1-100)"
     done

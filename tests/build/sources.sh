@@ -18,7 +18,7 @@ forbid() {  # forbid REASON PATTERN [FILE that may...]
 forbid "costs 15 to 31 s a file; include ATen/ops/*.h (hazard 4)" '#include *[<"]torch/(torch|all|extension|script)\.h'
 forbid "pickles and TorchScript run code or are refused by Python; weights are safetensors (hazard 8)" \
   'torch::(load|save|pickle_load|pickle_save)\b|jit::(load|import_ir_module|pickle_load|pickle_save)\b'
-forbid "only the strict reader sees yaml-cpp (hazard 6)" '#include *[<"]yaml-cpp/' core/config_reader.cpp
+forbid "only the strict reader sees yaml-cpp (hazard 6)" '#include *[<"]yaml-cpp/' core/config_
 forbid "only the log sees spdlog and fmt, which torch shadows (hazard 1)" '#include *[<"](spdlog|fmt)/' core/log.cpp
 forbid "the system's copy has known holes (hazard 7)" '#include *[<"]httplib\.h'
 exit $status
