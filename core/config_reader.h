@@ -12,6 +12,8 @@
 // From that one list come parsing, printing and the documentation page. Every mistake of a file is
 // collected and thrown together as Error{kConfig}, each as
 //   run.yaml:12:5: unknown key 'learing_rate' in 'train' (did you mean 'learning_rate'?)
+// Overrides come after the file's lines. A section that the file does not give keeps its defaults; one
+// that is given without a value ("generate:") is an empty mapping, and a string without a value is empty.
 // Scalars are parsed here, not by yaml-cpp: decimal numbers only (010 and 0x10 are refused), true and
 // false only, whole text consumed. Duplicate keys, merge keys (<<), several documents, nesting deeper
 // than 32, more than 10,000 nodes after aliases and files over 1 MiB are refused.
@@ -28,12 +30,12 @@
 
 namespace attune {
 
-// What a value must satisfy; `describe` is printed in messages and documentation.
+// What a value must satisfy; of a list, every element. `describe` says it for the documentation.
 struct Constraint {
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
-  bool minimum_is_open = false;     // value > minimum rather than >=
-  std::vector<std::string> choices; // strings only; empty: anything
+  bool minimum_is_open = false;  // value > minimum rather than >=
+  std::vector<std::string> choices{};  // strings only; empty: anything
   bool required = false;            // the key must be given
   bool not_empty = false;           // strings and lists
 };
@@ -43,9 +45,11 @@ Constraint between(double minimum, double maximum);
 Constraint one_of(std::vector<std::string> choices);
 Constraint required();
 Constraint not_empty();
+std::string describe(const Constraint& constraint);  // "required, between 0 and 1"; "" for anything
 
-// One node of the file with its place; implemented with yaml-cpp in config_reader.cpp.
+// One value of the file with its place, and one thing that is wrong (core/config_node.h, private).
 class ConfigNode;
+struct ConfigMistake;
 
 // Reads the fields of one mapping; passed to visit().
 class ConfigReader {
@@ -64,7 +68,8 @@ class ConfigReader {
     value.visit(inner);
     inner.finish();
   }
-  // Whether the file gives this key at all (a stage runs only when it is named).
+  // Whether the file gives this key at all (a stage runs only when it is named). The key is not read by
+  // this: one that has() finds and visit() then leaves alone is an unknown key.
   bool has(const char* key) const;
   // A mistake found by a rule over several fields, placed at `key`.
   void mistake(const char* key, const std::string& message);
@@ -95,6 +100,7 @@ class ConfigDocument {
   ConfigReader root();
   void close(ConfigReader& reader);
   std::shared_ptr<ConfigNode> root_;
+  std::shared_ptr<std::vector<ConfigMistake>> structural_;  // found before any field was read
 };
 
 // Prints the resolved values as YAML that the reader reads back to equal values.
@@ -125,11 +131,10 @@ class ConfigPrinter {
   void print(const char* key, const std::vector<std::string>& value);
   void open(const char* key);
   void close();
+  void line(const char* key, const std::string& value);
   std::string text_;
   int depth_ = 0;
 };
-
-
 
 template <class Config>
 std::string print_config(Config config) {
