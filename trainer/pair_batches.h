@@ -1,0 +1,40 @@
+// Batches of question-passage rows, tokenized once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "data/qa_dataset.h"
+#include "data/samplers.h"
+#include "models/embedding_model.h"
+#include "trainer/train_config.h"
+#include "trainer/training_batch.h"
+
+namespace attune {
+
+class PairBatches : public BatchSource {
+ public:
+  // Column 0 gets the query prompt, the others the document prompt. Error{kData} without a row.
+  PairBatches(const EmbeddingModel& model, const TrainingRows& rows, const TrainConfig& config,
+              std::uint64_t seed);
+
+  StepPlan at(std::int64_t step) const override;
+  std::int64_t steps() const override { return static_cast<std::int64_t>(steps_.size()); }
+  std::int64_t scheduled_steps() const override { return scheduled_steps_; }
+
+ private:
+  struct Step {
+    int epoch;
+    std::vector<std::int64_t> rows;
+    double epochs_done;
+    bool ends_epoch;
+  };
+  std::vector<TokenizedTexts> columns_;
+  std::vector<int> pool_from_;            // of each column
+  std::vector<std::int64_t> document_id_;
+  std::vector<Step> steps_;
+  std::int64_t scheduled_steps_ = 0, chunk_tokens_ = 0;
+};
+
+}  // namespace attune

@@ -1,0 +1,82 @@
+// The settings of training, read from `train:` (docs/configuration.md is made from this list). No torch
+// here: the small `attune` program checks configurations without loading it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/config_reader.h"
+
+namespace attune {
+
+struct LossConfig {
+  std::string type = "mnrl";
+  double scale = 20;
+
+  template <class Fields>
+  void visit(Fields& f) {
+    f.field("type", type, "mnrl: MultipleNegativesRankingLoss, in-batch negatives plus hard ones",
+            one_of({"mnrl"}));
+    f.field("scale", scale, "factor on the cosine similarities (1 / temperature)", above(0));
+  }
+};
+
+struct TrainConfig {
+  std::string mode = "full";
+  int epochs = 2;
+  int batch_size = 32;
+  double learning_rate = 2e-5;
+  double warmup_ratio = 0.1;
+  double weight_decay = 0.01;
+  double max_grad_norm = 1.0;
+  std::string precision = "fp32";
+  std::string dropout = "model";
+  std::string sampler = "no_duplicates";
+  std::string schedule = "linear";
+  int max_steps = 0;
+  int evaluate_steps = 0;
+  int checkpoint_steps = 0;
+  int chunk_tokens = 0;
+  bool use_all_docs = false;
+  std::string negatives;
+  LossConfig loss;
+
+  template <class Fields>
+  void visit(Fields& f) {
+    f.field("mode", mode, "full: every weight of the encoder", one_of({"full"}));
+    f.field("epochs", epochs, "passes over the pairs", between(1, 100000));
+    f.field("batch_size", batch_size, "pairs in a step; the others' passages are the negatives",
+            between(2, 1000000));
+    f.field("learning_rate", learning_rate, "highest rate, after warm-up", above(0));
+    f.field("warmup_ratio", warmup_ratio, "share of the steps in which the rate rises from 0", between(0, 1));
+    f.field("weight_decay", weight_decay, "AdamW's, on matrices only (not biases, not LayerNorms)", at_least(0));
+    f.field("max_grad_norm", max_grad_norm, "gradients are scaled down to this global norm; 0: never",
+            at_least(0));
+    f.field("precision", precision, "of the linear layers' inputs; weights and sums are fp32",
+            one_of({"fp32", "bf16"}));
+    f.field("dropout", dropout, "model: the probabilities of config.json; or one number for both, 0 for none");
+    f.field("sampler", sampler,
+            "default: every row in random order; no_duplicates: no text twice in a batch",
+            one_of({"default", "no_duplicates"}));
+    f.field("schedule", schedule, "of the learning rate after warm-up", one_of({"linear", "cosine", "constant"}));
+    f.field("max_steps", max_steps, "stop after so many steps; 0: all epochs", at_least(0));
+    f.field("evaluate_steps", evaluate_steps,
+            "with data.validation: evaluate every so many steps and keep the best model; 0: once an epoch",
+            at_least(0));
+    f.field("checkpoint_steps", checkpoint_steps, "save a resumable checkpoint every so many steps; 0: never",
+            at_least(0));
+    f.field("chunk_tokens", chunk_tokens,
+            "tokens embedded at a time (GradCache): bounds memory, changes no number; 0: the whole batch",
+            at_least(0));
+    f.field("use_all_docs", use_all_docs, "one row per relevant passage rather than per query");
+    f.field("negatives", negatives, "JSONL of hard negatives: {\"query_id\": ..., \"negatives\": [passage ids]}");
+    f.section("loss", loss, "the training objective");
+    if (dropout != "model" && !dropout_probability())
+      f.mistake("dropout", "'" + dropout + "' is neither 'model' nor a number from 0 to below 1");
+  }
+
+  // None: the model's own. Also none for a text that is no probability; visit() reports that.
+  std::optional<double> dropout_probability() const;
+};
+
+}  // namespace attune

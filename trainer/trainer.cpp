@@ -1,0 +1,137 @@
+#include "trainer/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <c10/util/Exception.h>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "models/encoder_embedding.h"
+
+namespace attune {
+namespace {
+
+constexpr int kMaxMemoryRetries = 8;
+
+ParameterStore& trainable(EmbeddingModel& model) {
+  model.parameters().enable_training();
+  return model.parameters();
+}
+
+// The same sequences in chunks of at most `limit` tokens.
+void replan(StepPlan& plan, std::int64_t limit) {
+  std::vector<PackedBatch> smaller;
+  for (const PackedBatch& chunk : plan.chunks)
+    for (PackedBatch& part : split_by_tokens(chunk, limit)) smaller.push_back(std::move(part));
+  plan.chunks = std::move(smaller);
+}
+
+std::int64_t tokens_of(const StepPlan& plan) {
+  std::int64_t tokens = 0;
+  for (const PackedBatch& chunk : plan.chunks) tokens += chunk.num_tokens();
+  return tokens;
+}
+
+}  // namespace
+
+Trainer::Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& source,
+                 const TrainConfig& config, std::uint64_t seed)
+    : model_(model), loss_(loss), source_(source), config_(config), seed_(seed),
+      optimizer_(trainable(model), config.weight_decay) {
+  schedule_.kind = config.schedule;
+  schedule_.total_steps = source.scheduled_steps();
+  // transformers' get_warmup_steps rounds up.
+  schedule_.warmup_steps = static_cast<std::int64_t>(
+      std::ceil(static_cast<double>(schedule_.total_steps) * config.warmup_ratio));
+}
+
+at::Tensor Trainer::forward_backward(const StepPlan& plan, const ForwardOptions& options) {
+  const auto embed = [&](const PackedBatch& chunk) {
+    return model_.embed(to_device(chunk, model_.device()), options);
+  };
+  model_.parameters().zero_gradients();
+  if (plan.chunks.size() == 1) {
+    const at::Tensor vectors = embed(plan.chunks[0]);
+    const LossOutput loss = loss_.evaluate(vectors.detach(), plan.batch);
+    vectors.backward(loss.gradient);
+    return loss.value;
+  }
+  std::vector<at::Tensor> parts;
+  {
+    const at::NoGradGuard no_grad;
+    for (const PackedBatch& chunk : plan.chunks) parts.push_back(embed(chunk));
+  }
+  const LossOutput loss = loss_.evaluate(at::cat(parts), plan.batch);
+  std::int64_t first = 0;
+  for (const PackedBatch& chunk : plan.chunks) {
+    embed(chunk).backward(loss.gradient.narrow(0, first, chunk.num_sequences()));
+    first += chunk.num_sequences();
+  }
+  return loss.value;
+}
+
+StepReport Trainer::take_step(std::int64_t step) {
+  const auto start = std::chrono::steady_clock::now();
+  StepPlan plan = source_.at(step);
+  if (chunk_limit_ > 0) replan(plan, chunk_limit_);
+  ForwardOptions options;
+  options.compute = parse_precision(config_.precision);
+  options.training = true;
+  options.dropout = config_.dropout_probability();
+  options.seed = seed_;
+  options.step = step;
+
+  StepReport report;
+  for (int attempt = 0;; ++attempt) {
+    try {
+      report.loss = forward_backward(plan, options).item<double>();
+      break;
+    } catch (const c10::OutOfMemoryError& error) {
+      const std::int64_t longest =
+          std::max_element(plan.chunks.begin(), plan.chunks.end(), [](const auto& a, const auto& b) {
+            return a.num_tokens() < b.num_tokens();
+          })->num_tokens();
+      const bool splittable = std::any_of(plan.chunks.begin(), plan.chunks.end(), [&](const auto& chunk) {
+        return chunk.num_tokens() == longest && chunk.num_sequences() > 1;
+      });
+      if (attempt == kMaxMemoryRetries || !splittable)
+        throw_error(ErrorKind::kResources, "step ", step + 1, ": out of memory with chunks of ", longest,
+                    " tokens: ", error.what_without_backtrace(), "; lower model.max_length");
+      chunk_limit_ = std::max<std::int64_t>(1, longest / 2);
+      replan(plan, chunk_limit_);
+      log_warning(str_cat("step ", step + 1, ": out of memory; going on with chunks of ", chunk_limit_,
+                          " tokens (train.chunk_tokens), the batch is unchanged"));
+    }
+  }
+  report.step = step + 1;
+  report.total_steps = source_.steps();
+  report.learning_rate = config_.learning_rate * schedule_.factor(step);
+  report.grad_norm = optimizer_.clip_gradients(config_.max_grad_norm).item<double>();
+  if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm))
+    throw_error(ErrorKind::kDiverged, "step ", step + 1, ": loss ", report.loss, ", gradient norm ",
+                report.grad_norm, " at learning rate ", report.learning_rate,
+                ": not finite. The weights of the step before are untouched; lower train.learning_rate "
+                "or look at the rows of this batch");
+  optimizer_.step(report.learning_rate);
+  report.pairs = plan.batch.rows;
+  report.tokens = tokens_of(plan);
+  report.epoch = plan.epoch;
+  report.ends_epoch = plan.ends_epoch;
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+void Trainer::run(const std::function<bool()>& stop_requested) {
+  while (next_step_ < source_.steps()) {
+    if (stop_requested && stop_requested()) return;
+    const StepReport report = take_step(next_step_);
+    ++next_step_;
+    for (Callback* callback : callbacks_) callback->on_step(report);
+  }
+}
+
+}  // namespace attune
