@@ -1,0 +1,219 @@
+#include "data/tokenizers/wordpiece.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "core/error.h"
+#include "core/file.h"
+
+namespace attune {
+namespace {
+
+std::vector<std::pair<std::string_view, std::int32_t>> keys_of(const BertWordPieceRules& rules) {
+  return {rules.vocabulary.begin(), rules.vocabulary.end()};
+}
+
+// The tokens looked for before (`normalized` false) or after normalising.
+std::vector<AddedToken> tokens_to_match(const BertWordPieceRules& rules, bool normalized,
+                                        const BertNormalizer& normalizer,
+                                        const std::string& place) {
+  std::vector<AddedToken> tokens;
+  std::unordered_set<std::string> contents;
+  for (AddedToken token : rules.added_tokens) {
+    if (token.normalized != normalized) continue;
+    const std::string name = token.content;
+    if (normalized) token.content = normalizer.normalize(name);
+    if (token.content.empty()) {
+      throw_error(ErrorKind::kData, place, ": added token ", token.id, " (\"", name,
+                  "\") is empty, so it would match everywhere; remove it from added_tokens");
+    }
+    if (!contents.insert(token.content).second) {
+      throw_error(ErrorKind::kData, place, ": added token ", token.id, " (\"", name,
+                  "\") matches the same text as another one; remove one of the two");
+    }
+    tokens.push_back(std::move(token));
+  }
+  return tokens;
+}
+
+void check_ids(const BertWordPieceRules& rules, const std::string& place) {
+  std::unordered_set<std::int32_t> ids;
+  std::unordered_set<std::string_view> tokens;
+  for (const auto& [token, id] : rules.vocabulary) {
+    if (id < 0) throw_error(ErrorKind::kData, place, ": \"", token, "\" has the negative id ", id);
+    if (!ids.insert(id).second) {
+      throw_error(ErrorKind::kData, place, ": id ", id, " (\"", token,
+                  "\") is given to two tokens; every token needs an id of its own");
+    }
+    if (!tokens.insert(token).second) {
+      throw_error(ErrorKind::kData, place, ": \"", token, "\" is in the vocabulary twice");
+    }
+  }
+  for (const AddedToken& token : rules.added_tokens) {
+    if (token.id < 0) {
+      throw_error(ErrorKind::kData, place, ": added token \"", token.content,
+                  "\" has the negative id ", token.id);
+    }
+    ids.insert(token.id);
+  }
+  for (const auto* side : {&rules.prefix_ids, &rules.suffix_ids}) {
+    for (const std::int32_t id : *side) {
+      if (ids.count(id) == 0) {
+        throw_error(ErrorKind::kData, place, ": the template adds id ", id,
+                    ", which no token of the vocabulary has");
+      }
+    }
+  }
+}
+
+Fingerprint fingerprint_of(const BertWordPieceRules& rules) {
+  Sha256 hash;
+  const auto put = [&hash](std::string_view part) {
+    hash.update(str_cat(part.size(), ":")).update(part);
+  };
+  const BertNormalizerRules& n = rules.normalizer;
+  put("BertWordPiece 1");
+  put(str_cat(n.clean_text, n.handle_chinese_chars, n.strip_accents, n.lowercase));
+  put(rules.unknown_token);
+  put(rules.continuation);
+  put(str_cat(rules.max_characters_per_word));
+  auto vocabulary = keys_of(rules);
+  std::sort(vocabulary.begin(), vocabulary.end());
+  put(str_cat(vocabulary.size()));
+  for (const auto& [token, id] : vocabulary) {
+    put(token);
+    put(str_cat(id));
+  }
+  auto added = rules.added_tokens;
+  std::sort(added.begin(), added.end(),
+            [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
+  put(str_cat(added.size()));
+  for (const AddedToken& token : added) {
+    put(token.content);
+    put(str_cat(token.id, token.single_word, token.lstrip, token.rstrip, token.normalized));
+  }
+  for (const auto* side : {&rules.prefix_ids, &rules.suffix_ids}) {
+    put(str_cat(side->size()));
+    for (const std::int32_t id : *side) put(str_cat(id));
+  }
+  return hash.hex();
+}
+
+const BertWordPieceRules& checked(const BertWordPieceRules& rules, const std::string& place) {
+  check_ids(rules, place);
+  return rules;
+}
+
+void check_utf8(std::string_view text, const char* what) {
+  const std::size_t bad = find_invalid_utf8(text);
+  if (bad == std::string_view::npos) return;
+  throw_error(ErrorKind::kData, what, " is not UTF-8: byte ", bad, " of ", text.size(),
+              " does not belong to a character; convert it to UTF-8");
+}
+
+}  // namespace
+
+BertWordPiece::BertWordPiece(BertWordPieceRules rules, const std::string& place)
+    : normalizer_(checked(rules, place).normalizer),
+      trie_(keys_of(rules)),
+      inside_(trie_.descend(ByteTrie::kRoot, rules.continuation)),
+      raw_tokens_(tokens_to_match(rules, false, normalizer_, place)),
+      normalized_tokens_(tokens_to_match(rules, true, normalizer_, place)),
+      max_characters_per_word_(rules.max_characters_per_word),
+      prefix_ids_(rules.prefix_ids),
+      suffix_ids_(rules.suffix_ids),
+      fingerprint_(fingerprint_of(rules)) {
+  for (const auto& [token, id] : rules.vocabulary) {
+    if (token == rules.unknown_token) unknown_id_ = id;
+    vocabulary_size_ = std::max(vocabulary_size_, id + 1);
+  }
+  if (unknown_id_ < 0) {
+    throw_error(ErrorKind::kData, place, ": the unknown token \"", rules.unknown_token,
+                "\" is not in the vocabulary of ", rules.vocabulary.size(), " tokens");
+  }
+  for (const AddedToken& token : rules.added_tokens) {
+    vocabulary_size_ = std::max(vocabulary_size_, token.id + 1);
+  }
+}
+
+void BertWordPiece::append_word(std::string_view word, std::vector<std::int32_t>& out) const {
+  // A character has at least one byte, so most words need no counting.
+  if (word.size() > max_characters_per_word_) {
+    const auto characters = std::count_if(word.begin(), word.end(), [](char byte) {
+      return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
+    });
+    if (static_cast<std::uint64_t>(characters) > max_characters_per_word_) {
+      out.push_back(unknown_id_);
+      return;
+    }
+  }
+  const std::size_t old_size = out.size();
+  for (ByteTrie::Node from = ByteTrie::kRoot; !word.empty(); from = inside_) {
+    const ByteTrie::Match match = trie_.longest_prefix(from, word);
+    if (match.length == 0) {  // one piece missing: the whole word is unknown
+      out.resize(old_size);
+      out.push_back(unknown_id_);
+      return;
+    }
+    out.push_back(match.value);
+    word.remove_prefix(match.length);
+  }
+}
+
+void BertWordPiece::append_normalized(std::string_view text, std::size_t limit,
+                                      std::vector<std::int32_t>& out) const {
+  // Parts are cut behind a space, where neither normalising nor splitting looks back; a text that is
+  // far too long is then read only as far as it is used. Tokens may span spaces: no parts then.
+  constexpr std::size_t kPart = 8192;
+  std::string normalized;
+  while (!text.empty() && out.size() < limit) {
+    std::size_t size = text.size();
+    if (normalized_tokens_.empty() && size > kPart) {
+      const std::size_t space = text.find(' ', kPart);
+      if (space != std::string_view::npos) size = space + 1;
+    }
+    normalized.clear();
+    normalizer_.append(text.substr(0, size), normalized);
+    text.remove_prefix(size);
+    AddedTokenPieces pieces(normalized_tokens_, normalized);
+    for (AddedTokenPieces::Piece piece; out.size() < limit && pieces.next(piece);) {
+      if (piece.id >= 0) {
+        out.push_back(piece.id);
+        continue;
+      }
+      BertWords words(piece.text);
+      for (std::string_view word; out.size() < limit && words.next(word);) append_word(word, out);
+    }
+  }
+}
+
+void BertWordPiece::encode(std::string_view prompt, std::string_view text, int max_length,
+                           std::vector<std::int32_t>& out) const {
+  const std::size_t special = prefix_ids_.size() + suffix_ids_.size();
+  if (max_length < 0 || static_cast<std::size_t>(max_length) < special) {
+    throw_error(ErrorKind::kConfig, "max_length ", max_length, " has no room for the ", special,
+                " special tokens of this tokenizer; give at least ", special + 1);
+  }
+  check_utf8(prompt, "the prompt");
+  check_utf8(text, "the text");
+  std::string joined;
+  if (!prompt.empty()) {
+    joined.reserve(prompt.size() + text.size());
+    joined.append(prompt).append(text);
+    text = joined;
+  }
+  out.insert(out.end(), prefix_ids_.begin(), prefix_ids_.end());
+  const std::size_t limit = out.size() + (static_cast<std::size_t>(max_length) - special);
+  AddedTokenPieces pieces(raw_tokens_, text);
+  for (AddedTokenPieces::Piece piece; out.size() < limit && pieces.next(piece);) {
+    if (piece.id >= 0) {
+      out.push_back(piece.id);
+    } else {
+      append_normalized(piece.text, limit, out);
+    }
+  }
+  if (out.size() > limit) out.resize(limit);  // the last word may have more pieces than fit
+  out.insert(out.end(), suffix_ids_.begin(), suffix_ids_.end());
+}
+
+}  // namespace attune
