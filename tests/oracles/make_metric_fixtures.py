@@ -96,7 +96,7 @@ def main():
         }
         path = folder / f"{name}.json"
         # One line for each ranking and metric.
-        text = json.dumps(fixture).replace('{"retrieved"', '\n{"retrieved"').replace('], "', '],\n"')
+        text = json.dumps(fixture).replace('{"retrieved"', '\n{"retrieved"').replace('], "', '],\n"').replace(', \n', ',\n')
         path.write_text(text + "\n")
         print(f"{path.name}: {peer}, {len(rankings)} rankings, {path.stat().st_size} bytes")
 

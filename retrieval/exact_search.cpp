@@ -1,0 +1,144 @@
+#include "retrieval/exact_search.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/mm.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "core/error.h"
+
+namespace attune {
+namespace {
+
+constexpr std::int64_t kQueryRows = 256;
+
+// Rows [first, first + rows) divided by their norms; `what` names them in errors.
+std::vector<float> normalised(std::span<const float> vectors, std::int64_t first, std::int64_t rows,
+                              int dimension, const char* what) {
+  std::vector<float> out(static_cast<std::size_t>(rows) * dimension);
+  at::parallel_for(0, rows, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const float* in = vectors.data() + (first + row) * dimension;
+      double squares = 0;
+      for (int i = 0; i < dimension; ++i) squares += static_cast<double>(in[i]) * in[i];
+      if (!std::isfinite(squares))
+        throw_error(
+            ErrorKind::kData, "the embedding of ", what, " ", first + row,
+            " holds NaN or infinity; the model's weights are damaged or its training diverged");
+      // The floor is that of torch.nn.functional.normalize, so that zeros stay zeros.
+      const double norm = std::max(std::sqrt(squares), 1e-12);
+      for (int i = 0; i < dimension; ++i)
+        out[row * dimension + i] = static_cast<float>(in[i] / norm);
+    }
+  });
+  return out;
+}
+
+float exact_score(const float* a, const float* b, int dimension) {
+  double lanes[4] = {};  // four sums, so that the additions need not wait for each other
+  int i = 0;
+  for (; i + 4 <= dimension; i += 4)
+    for (int lane = 0; lane < 4; ++lane)
+      lanes[lane] += static_cast<double>(a[i + lane]) * b[i + lane];
+  for (; i < dimension; ++i) lanes[0] += static_cast<double>(a[i]) * b[i];
+  return static_cast<float>((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
+}
+
+// Score descending, then tie rank ascending.
+struct Better {
+  std::span<const std::int64_t> tie_rank;
+  bool operator()(const Hit& a, const Hit& b) const {
+    return a.score != b.score ? a.score > b.score : tie_rank[a.row] < tie_rank[b.row];
+  }
+};
+
+struct Scratch {
+  std::vector<float> scores;
+  std::vector<Hit> hits;
+};
+
+// A block of the corpus against one query.
+struct BlockScores {
+  const float* scores;  // [rows] by the matrix product
+  const float* query;   // [dimension] normalised
+  const float* block;   // [rows, dimension] normalised
+  std::int64_t first_row, rows;
+  int dimension;
+};
+
+// Puts the block's rows among `best`: at most k hits, the k-th best last. The matrix product only
+// proposes; whatever it puts within its own rounding error of the k-th best is scored again
+// exactly.
+void add_block(const BlockScores& in, std::size_t k, const Better& better, Scratch& scratch,
+               std::vector<Hit>& best) {
+  // Bound of a float dot product of unit vectors in any order (Higham 2002, 3.1), and some slack.
+  const double error = (in.dimension + 8) * 0x1p-24;
+  double floor = -std::numeric_limits<double>::infinity();
+  if (best.size() == k) {
+    floor = best.back().score - error;
+  } else if (in.rows > static_cast<std::int64_t>(k)) {
+    scratch.scores.assign(in.scores, in.scores + in.rows);
+    const auto kth = scratch.scores.begin() + (k - 1);
+    std::nth_element(scratch.scores.begin(), kth, scratch.scores.end(), std::greater<>());
+    floor = *kth - 2 * error;
+  }
+  scratch.hits = best;
+  for (std::int64_t row = 0; row < in.rows; ++row)
+    if (in.scores[row] >= floor)
+      scratch.hits.push_back(
+          {in.first_row + row, exact_score(in.query, in.block + row * in.dimension, in.dimension)});
+  if (scratch.hits.size() >= k) {
+    std::nth_element(scratch.hits.begin(), scratch.hits.begin() + (k - 1), scratch.hits.end(),
+                     better);
+    scratch.hits.resize(k);
+  }
+  best.assign(scratch.hits.begin(), scratch.hits.end());
+}
+
+at::Tensor as_matrix(std::vector<float>& values, std::int64_t first, std::int64_t rows,
+                     int dimension) {
+  return at::from_blob(values.data() + first * dimension, {rows, dimension}, at::kFloat);
+}
+
+}  // namespace
+
+std::vector<std::vector<Hit>> exact_search(std::span<const float> queries,
+                                           std::span<const float> corpus, int dimension, int k,
+                                           std::span<const std::int64_t> tie_rank,
+                                           std::int64_t block_rows) {
+  ATTUNE_ASSERT(dimension >= 1 && k >= 1 && block_rows >= 1);
+  ATTUNE_ASSERT(queries.size() % dimension == 0 && corpus.size() == tie_rank.size() * dimension);
+  const auto num_queries = static_cast<std::int64_t>(queries.size() / dimension);
+  const auto num_rows = static_cast<std::int64_t>(tie_rank.size());
+  const Better better{tie_rank};
+
+  std::vector<std::vector<Hit>> found(num_queries);
+  std::vector<float> query_rows = normalised(queries, 0, num_queries, dimension, "query");
+  for (std::int64_t first = 0; first < num_rows; first += block_rows) {
+    const std::int64_t rows = std::min(block_rows, num_rows - first);
+    std::vector<float> block = normalised(corpus, first, rows, dimension, "passage");
+    for (std::int64_t query = 0; query < num_queries; query += kQueryRows) {
+      const std::int64_t count = std::min(kQueryRows, num_queries - query);
+      const at::Tensor product = at::mm(as_matrix(query_rows, query, count, dimension),
+                                        as_matrix(block, 0, rows, dimension).t());
+      const float* scores = product.const_data_ptr<float>();
+      at::parallel_for(0, count, 16, [&](std::int64_t begin, std::int64_t end) {
+        Scratch scratch;
+        for (std::int64_t i = begin; i < end; ++i)
+          add_block({scores + i * rows, query_rows.data() + (query + i) * dimension, block.data(),
+                     first, rows, dimension},
+                    k, better, scratch, found[query + i]);
+      });
+    }
+  }
+  at::parallel_for(0, num_queries, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) std::sort(found[i].begin(), found[i].end(), better);
+  });
+  return found;
+}
+
+}  // namespace attune

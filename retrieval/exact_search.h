@@ -1,0 +1,28 @@
+// Exact nearest neighbours by cosine similarity, on the CPU.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "retrieval/hit.h"
+
+namespace attune {
+
+// queries [n, dimension] and corpus [m, dimension], row-major; tie_rank [m], a permutation of
+// 0..m-1. Returns for each query its min(k, m) best rows: score descending, equal scores by
+// ascending tie_rank.
+//
+// A score is the dot product of the two vectors divided by their norms, summed in double in a fixed
+// order and rounded to float. A row's score thus depends on its values alone: equal vectors tie
+// exactly, and block_rows, threads and the matrix library change nothing. A vector of zeros has
+// similarity 0 to everything; NaN or infinity in a vector is an Error{kData} that names the row.
+//
+// Memory beside input and output: one normalised copy of the queries and of block_rows corpus rows,
+// and 256 x block_rows scores.
+std::vector<std::vector<Hit>> exact_search(std::span<const float> queries,
+                                           std::span<const float> corpus, int dimension, int k,
+                                           std::span<const std::int64_t> tie_rank,
+                                           std::int64_t block_rows = 16384);
+
+}  // namespace attune

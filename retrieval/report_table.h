@@ -1,0 +1,29 @@
+// Evaluations side by side: for a terminal, and as JSON for scripts.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "retrieval/evaluation.h"
+
+namespace attune {
+
+// The metrics that a reader is shown, of those in the table: hit_rate at every k, then mrr, ndcg
+// and recall at 10 (or, where 10 was not asked for, at the largest k).
+std::vector<std::string> primary_metrics(const MetricTable& table);
+
+// Aligned plain text: a row for each system, a column for each primary metric, four digits; then
+// for every system after the first and every metric but recall a line of verdict against the first
+// (paired bootstrap over queries, retrieval/bootstrap.h). All systems must have ranked the same
+// queries, at the same k. Ends with a newline.
+std::string report_table(std::span<const Evaluation> systems);
+
+// {"model": ..., "queries": N, "hit_rate@1": ..., ...}: every metric of the table, in its order.
+Json evaluation_json(const Evaluation& evaluation);
+
+// {"dataset": ..., "models": [...]}: what `attune evaluate --json` prints.
+Json report_json(const std::string& dataset, std::span<const Evaluation> systems);
+
+}  // namespace attune

@@ -1,0 +1,70 @@
+#include "retrieval/report_table.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+
+namespace attune {
+namespace {
+
+// Forty queries, each with passage 0 relevant, of which `found` have it on rank 1 and the others
+// on 2.
+Evaluation system(const std::string& name, int found, const std::vector<int>& k) {
+  Evaluation evaluation;
+  evaluation.model = name;
+  for (int i = 0; i < 40; ++i) {
+    evaluation.query_rows.push_back(i);
+    evaluation.rankings.push_back(
+        {i < found ? std::vector<std::int64_t>{0, 1} : std::vector<std::int64_t>{1, 0}, {0}});
+  }
+  evaluation.metrics = compute_metrics(evaluation.rankings, k);
+  return evaluation;
+}
+
+TEST(ReportTable, RowsColumnsAndVerdicts) {
+  const std::vector<Evaluation> systems = {system("bäse", 10, {1, 10}),
+                                           system("finetuned", 40, {1, 10})};
+  EXPECT_EQ(report_table(systems),
+            "model      hit_rate@1  hit_rate@10  mrr@10  ndcg@10  recall@10\n"
+            "bäse           0.2500       1.0000  0.6250   0.7232     1.0000\n"
+            "finetuned      1.0000       1.0000  1.0000   1.0000     1.0000\n"
+            "\n"
+            "finetuned against bäse, 40 queries:\n"
+            "  hit_rate@1   better by 75.0 points (95 % interval 60.0 to 87.5)\n"
+            "  hit_rate@10  not shown to be better (+0.0 points, 95 % interval 0.0 to 0.0)\n"
+            "  mrr@10       better by 37.5 points (95 % interval 30.0 to 43.8)\n"
+            "  ndcg@10      better by 27.7 points (95 % interval 22.1 to 32.3)\n");
+}
+
+TEST(ReportTable, OneSystemHasNoVerdict) {
+  const std::vector<Evaluation> systems = {system("only", 20, {5})};
+  EXPECT_EQ(report_table(systems),
+            "model  hit_rate@5   mrr@5  ndcg@5  recall@5\n"
+            "only       1.0000  0.7500  0.8155    1.0000\n");
+}
+
+TEST(ReportTable, PrimaryMetricsPreferTen) {
+  EXPECT_EQ(primary_metrics(compute_metrics({{{0}, {0}}}, {5, 10, 20})),
+            (std::vector<std::string>{"hit_rate@5", "hit_rate@10", "hit_rate@20", "mrr@10",
+                                      "ndcg@10", "recall@10"}));
+  EXPECT_EQ(primary_metrics(compute_metrics({{{0}, {0}}}, {3, 5})),
+            (std::vector<std::string>{"hit_rate@3", "hit_rate@5", "mrr@5", "ndcg@5", "recall@5"}));
+}
+
+TEST(ReportTable, DifferentQueriesCannotBeCompared) {
+  std::vector<Evaluation> systems = {system("a", 1, {1}), system("b", 1, {1})};
+  systems[1].query_rows[3] = 99;
+  EXPECT_THROW(report_table(systems), InternalError);
+}
+
+TEST(ReportJson, KeysInOrder) {
+  const std::vector<Evaluation> systems = {system("a", 10, {1})};
+  const Json json = report_json("test.json", systems);
+  EXPECT_EQ(
+      json.dump(),
+      R"({"dataset":"test.json","models":[{"model":"a","queries":40,"hit_rate@1":0.25,"precision@1":0.25,)"
+      R"("recall@1":0.25,"mrr@1":0.25,"ndcg@1":0.25,"map@100":0.625}]})");
+}
+
+}  // namespace
+}  // namespace attune
