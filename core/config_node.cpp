@@ -16,7 +16,6 @@
 namespace attune {
 namespace {
 
-constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaxDepth = 32;
 constexpr std::size_t kMaxNodes = 10'000;
 
@@ -193,8 +192,8 @@ void refuse_bad_bytes(const std::string& text, const ConfigPlace& start) {
       if ((c & 0xc0) != 0x80) ++place.column;
     return place;
   };
-  if (text.size() > kMaxBytes)
-    refuse(start, str_cat(text.size(), " bytes; expected at most ", kMaxBytes));
+  if (text.size() > kMaxConfigBytes)
+    refuse(start, str_cat(text.size(), " bytes; expected at most ", kMaxConfigBytes));
   if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos)
     refuse(place_of(bad), "not valid UTF-8");
   for (std::size_t i = 0; i < text.size(); ++i) {

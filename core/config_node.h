@@ -11,6 +11,11 @@
 
 namespace attune {
 
+constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 20;
+
+std::string dotted_path(const std::string& section, const std::string& key);  // "train.epochs"
+std::string join_words(const std::vector<std::string>& words);                // "a, b, c"
+
 // Where a value stands. Sorted as a reader of the messages would go through them.
 struct ConfigPlace {
   std::string source;  // "run.yaml" or "override 'train.epochs=3'"

@@ -116,7 +116,7 @@ class ConfigPrinter {
     value.visit(*this);
     close();
   }
-  bool has(const char*) const { return true; }
+  bool has(const char*) const { return false; }  // a section that was not given is not printed
   void mistake(const char*, const std::string&) {}
   const std::string& text() const { return text_; }
 

@@ -1,11 +1,9 @@
 #include "core/durable.h"
 
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <cstdio>
-#include <exception>
+#include <cstdio>  // RENAME_EXCHANGE
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -17,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/durable_operations.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -24,127 +23,18 @@
 namespace attune {
 namespace {
 
+using durable::Pieces;
+using durable::Target;
+using durable::create_directory;
+using durable::make_directories;
+using durable::remove_tree;
+using durable::rename_with;
+using durable::require;
+using durable::split;
+using durable::sync_directory;
+using durable::throw_failure;
+using durable::write_new_file;
 namespace fs = std::filesystem;
-
-DurableHook& hook() {
-  static DurableHook instance;
-  return instance;
-}
-
-// Every operation passes here: first the hook, then the system. Returns an errno or 0.
-template <class Call>
-int perform(DurableOperation operation, const std::string& path, const Call& call) {
-  if (hook()) {
-    if (const int error = hook()(operation, path); error != 0) return error;
-  }
-  return call() ? 0 : errno;
-}
-
-[[noreturn]] void throw_failure(const std::string& path, const char* what, int error) {
-  throw_error(ErrorKind::kResources, path, ": cannot ", what, ": ",
-              std::generic_category().message(error));
-}
-
-void require(int error, const std::string& path, const char* what) {
-  if (error != 0) throw_failure(path, what, error);
-}
-
-void create_directory(const std::string& path) {
-  require(perform(DurableOperation::kMakeDirectory, path,
-                  [&] { return ::mkdir(path.c_str(), 0777) == 0; }),
-          path, "make the directory");
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return value_; }
-  // Some file systems report a failed write only here. EINTR: closed all the same on Linux.
-  bool close() { return ::close(std::exchange(value_, -1)) == 0 || errno == EINTR; }
-
- private:
-  int value_;
-};
-
-int sync_directory(const std::string& path) {
-  return perform(DurableOperation::kSyncDirectory, path, [&] {
-    const Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory.get() < 0) return false;
-    // Some file systems cannot sync a directory and say so with EINVAL.
-    return ::fsync(directory.get()) == 0 || errno == EINVAL;
-  });
-}
-
-void write_all(int descriptor, const std::string& path, std::string_view bytes) {
-  while (!bytes.empty()) {
-    ssize_t written = 0;
-    const int error = perform(DurableOperation::kWrite, path, [&] {
-      written = ::write(descriptor, bytes.data(), bytes.size());
-      return written >= 0;
-    });
-    if (error == EINTR) continue;
-    require(error, path, "write");
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
-using Pieces = std::function<void(const std::function<void(std::string_view)>&)>;
-
-// A file that did not exist before, whole and on disk. `shown` is the path for messages.
-void write_new_file(const std::string& path, const std::string& shown, const Pieces& fill) {
-  int opened = -1;
-  require(perform(DurableOperation::kCreate, path,
-                  [&] {
-                    opened = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-                    return opened >= 0;
-                  }),
-          shown, "create");
-  Descriptor file(opened);
-  fill([&](std::string_view piece) { write_all(file.get(), path, piece); });
-  // Never tried again: after a failure the system may have dropped the pages and report success.
-  require(perform(DurableOperation::kSync, path, [&] { return ::fsync(file.get()) == 0; }), shown,
-          "write to disk (fsync)");
-  if (!file.close()) throw_failure(shown, "write", errno);
-}
-
-struct Target {
-  std::string folder, name;
-  std::string path() const { return folder + name; }
-  std::string beside(const std::string& other) const { return folder + other; }
-  std::string folder_to_sync() const { return folder.empty() ? "." : folder; }
-};
-
-Target split(std::string path) {
-  if (path.find('\0') != std::string::npos)
-    throw_error(ErrorKind::kResources, path.c_str(), ": a path with a NUL byte in it");
-  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  const std::size_t slash = path.rfind('/');
-  Target target;
-  if (slash != std::string::npos) target.folder = path.substr(0, slash + 1);
-  target.name = slash == std::string::npos ? path : path.substr(slash + 1);
-  if (target.name.empty() || target.name == "." || target.name == "..")
-    throw_error(ErrorKind::kResources, "cannot write '", path, "': it does not end in a name");
-  return target;
-}
-
-void make_directories(const std::string& path) {
-  std::error_code ignored;
-  if (path.empty() || fs::is_directory(path, ignored)) return;
-  const fs::path parent =
-      fs::path(path.ends_with('/') ? path.substr(0, path.size() - 1) : path).parent_path();
-  make_directories(parent.string());
-  const int error = perform(DurableOperation::kMakeDirectory, path,
-                            [&] { return ::mkdir(path.c_str(), 0777) == 0; });
-  if (error == EEXIST && fs::is_directory(path, ignored)) return;  // another process was faster
-  require(error, path, "make the directory");
-  const std::string above = parent.empty() ? "." : parent.string();
-  require(sync_directory(above), above, "write the directory to disk (fsync)");
-}
 
 constexpr const char* kTemporaryMark = ".tmp-";
 constexpr const char* kAsideMark = ".old-";
@@ -156,15 +46,6 @@ std::string unique_path(const Target& target, const char* mark) {
     std::string path = target.beside(str_cat(".", target.name, mark, ::getpid(), "-", counter++));
     if (!fs::exists(fs::symlink_status(path, ignored))) return path;
   }
-}
-
-int remove_tree(const std::string& path) {
-  return perform(DurableOperation::kRemove, path, [&] {
-    std::error_code error;
-    fs::remove_all(path, error);
-    errno = error.value();
-    return !error;
-  });
 }
 
 // Best effort while an error is already on its way; a hook that throws must not hide that one.
@@ -190,12 +71,6 @@ class TemporaryGuard {
   std::string path_;
   bool released_ = false;
 };
-
-int rename_with(const std::string& from, const std::string& to, unsigned flags) {
-  return perform(DurableOperation::kRename, to, [&] {
-    return ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0;
-  });
-}
 
 bool is_unsupported(int error) {
   return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == ENOTTY;
@@ -304,8 +179,6 @@ bool is_gone(int pid) { return ::kill(pid, 0) != 0 && errno == ESRCH; }
 
 }  // namespace
 
-void set_durable_hook(DurableHook new_hook) { hook() = std::move(new_hook); }
-
 void write_file_durably(const std::string& path, std::string_view bytes) {
   const Target target = split(path);
   std::error_code ignored;
@@ -371,87 +244,6 @@ void DurableDirectory::commit() {
     require(sync_directory(folder), folder, "write the directory to disk (fsync)");
   Replacement(temporary_, split(target_)).run();
   committed_ = true;
-}
-
-AppendFile::AppendFile(const std::string& path) : path_(path) {
-  const Target target = split(path);
-  make_directories(target.folder);
-  std::error_code ignored;
-  const bool is_new = !fs::exists(path, ignored);
-  require(perform(DurableOperation::kCreate, path,
-                  [&] {
-                    descriptor_ =
-                        ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-                    return descriptor_ >= 0;
-                  }),
-          path, "open for appending");
-  try {
-    if (is_new)
-      require(sync_directory(target.folder_to_sync()), path, "write its directory to disk (fsync)");
-    cut_torn_line();
-  } catch (...) {
-    ::close(descriptor_);
-    throw;
-  }
-}
-
-AppendFile::~AppendFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-void AppendFile::cut_torn_line() {
-  struct stat status {};
-  if (::fstat(descriptor_, &status) != 0) throw_failure(path_, "look at", errno);
-  if (!S_ISREG(status.st_mode)) return;
-  std::array<char, 4096> block;
-  off_t end = status.st_size;  // behind the last newline seen so far, or the file's end
-  while (end > 0) {
-    const off_t begin =
-        end > static_cast<off_t>(block.size()) ? end - static_cast<off_t>(block.size()) : 0;
-    const ssize_t got =
-        ::pread(descriptor_, block.data(), static_cast<std::size_t>(end - begin), begin);
-    if (got < 0 && errno == EINTR) continue;
-    if (got != end - begin) throw_failure(path_, "read", got < 0 ? errno : EIO);
-    const std::size_t newline =
-        std::string_view(block.data(), static_cast<std::size_t>(got)).rfind('\n');
-    if (newline != std::string_view::npos) {
-      end = begin + static_cast<off_t>(newline) + 1;
-      break;
-    }
-    end = begin;
-  }
-  if (end == status.st_size) return;
-  require(
-      perform(DurableOperation::kWrite, path_, [&] { return ::ftruncate(descriptor_, end) == 0; }),
-      path_, "cut off the unfinished last line");
-}
-
-void AppendFile::append_line(std::string_view line) {
-  ATTUNE_ASSERT(line.find('\n') == std::string_view::npos);
-  if (descriptor_ < 0)
-    throw_error(ErrorKind::kResources, path_, ": cannot write: an earlier sync to disk failed");
-  std::string whole(line);
-  whole += '\n';
-  try {
-    write_all(descriptor_, path_, whole);
-  } catch (...) {
-    // After a short write (a full disk) the line is torn: take its beginning away again.
-    try {
-      cut_torn_line();
-    } catch (...) {
-    }
-    throw;
-  }
-}
-
-void AppendFile::sync() {
-  if (descriptor_ < 0)
-    throw_error(ErrorKind::kResources, path_, ": cannot write: an earlier sync to disk failed");
-  const int error =
-      perform(DurableOperation::kSync, path_, [&] { return ::fsync(descriptor_) == 0; });
-  if (error == 0) return;
-  ::close(std::exchange(descriptor_, -1));  // a second fsync might hide the loss
-  throw_failure(path_, "write to disk (fsync)", error);
 }
 
 void remove_stale_temporaries(const std::string& path) {
