@@ -193,7 +193,7 @@ void Weights::rename(const std::string& from, const std::string& to) {
     throw_error(ErrorKind::kData, "tensor '", to, "' stands twice in the model, with and without a prefix");
 }
 
-void write_safetensors(DurableDirectory& directory, const std::string& name,
+WrittenFile write_safetensors(DurableDirectory& directory, const std::string& name,
                        const std::vector<NamedTensor>& tensors) {
   Json header = {{"__metadata__", {{"format", "pt"}}}};
   std::uint64_t offset = 0;
@@ -211,7 +211,13 @@ void write_safetensors(DurableDirectory& directory, const std::string& name,
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');  // tensors begin aligned, as the format advises
   const std::uint64_t size = text.size();
-  directory.write_pieces(name, [&](const std::function<void(std::string_view)>& put) {
+  Sha256 hash;
+  WrittenFile written{8 + size + offset, {}};
+  directory.write_pieces(name, [&](const std::function<void(std::string_view)>& write) {
+    const auto put = [&](std::string_view piece) {
+      hash.update(piece);
+      write(piece);
+    };
     put({reinterpret_cast<const char*>(&size), 8});
     put(text);
     for (const NamedTensor& item : tensors) {
@@ -219,6 +225,8 @@ void write_safetensors(DurableDirectory& directory, const std::string& name,
       put({static_cast<const char*>(host.const_data_ptr()), host.nbytes()});
     }
   });
+  written.sha256 = hash.hex();
+  return written;
 }
 
 }  // namespace attune

@@ -18,6 +18,7 @@
 #include <c10/core/ScalarType.h>
 
 #include "core/file.h"
+#include "core/hash.h"
 
 namespace attune {
 
@@ -56,9 +57,14 @@ struct NamedTensor {
   at::Tensor tensor;
 };
 
+struct WrittenFile {
+  std::uint64_t size = 0;
+  Fingerprint sha256;
+};
+
 class DurableDirectory;
 // Writes `name` inside `directory`, tensors in the given order, with metadata {"format": "pt"}.
-void write_safetensors(DurableDirectory& directory, const std::string& name,
+WrittenFile write_safetensors(DurableDirectory& directory, const std::string& name,
                        const std::vector<NamedTensor>& tensors);
 
 }  // namespace attune

@@ -26,6 +26,7 @@ class Callback {
  public:
   virtual ~Callback() = default;
   virtual void on_step(const StepReport&) {}
+  virtual void on_evaluate_begin() {}
   virtual void on_evaluate(const EvaluationReport&) {}
 };
 

@@ -1,0 +1,127 @@
+#include "trainer/checkpoint.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iomanip>
+#include <sstream>
+#include <vector>
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include "core/durable.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "kernels/attention.h"
+#include "models/weights_file.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr int kFormatVersion = 1, kKept = 2;
+
+std::string directory_name(std::int64_t step) {
+  std::ostringstream name;
+  name << "step-" << std::setw(8) << std::setfill('0') << step;
+  return name.str();
+}
+
+// Newest first.
+std::vector<fs::path> checkpoints_in(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(folder, missing))
+    if (entry.is_directory() && entry.path().filename().string().starts_with("step-"))
+      found.push_back(entry.path());
+  std::sort(found.rbegin(), found.rend());
+  return found;
+}
+
+std::string environment() { return str_cat(at::get_num_threads(), " threads, ", kernel_isa()); }
+
+at::Tensor read_tensor(const Weights& weights, const std::string& name, const std::string& place) {
+  const WeightEntry* entry = weights.find(name);
+  if (!entry) throw_error(ErrorKind::kData, place, ": tensor '", name, "' is missing");
+  at::Tensor tensor = at::empty(entry->shape, at::kFloat);
+  weights.copy_to(name, tensor);
+  return tensor;
+}
+
+Json read_manifest(const fs::path& directory) {
+  const fs::path state = directory / "state.safetensors";
+  Json manifest = read_json_file((directory / "manifest.json").string(), 1 << 20);
+  if (manifest.at("format_version") != kFormatVersion)
+    throw_error(ErrorKind::kData, directory.string(), ": format version ",
+                manifest.at("format_version").dump(), ", this attune reads ", kFormatVersion);
+  if (fs::file_size(state) != manifest.at("size").get<std::uint64_t>() ||
+      sha256_file(state.string()) != manifest.at("sha256").get<std::string>())
+    throw_error(ErrorKind::kData, state.string(), ": damaged: size or SHA-256 differ from manifest.json");
+  return manifest;
+}
+
+void check_same(const Json& manifest, const std::string& key, const Json& expected, const fs::path& place) {
+  if (manifest.at(key) != expected)
+    throw_error(ErrorKind::kConfig, place.string(), ": ", key, " was ", manifest.at(key).dump(), ", now it is ",
+                expected.dump(), ": going on would give other numbers. Resume as it was begun, or start "
+                "anew with --overwrite");
+}
+
+}  // namespace
+
+std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpoint) {
+  const fs::path target = fs::path(folder) / directory_name(checkpoint.next_step);
+  std::vector<NamedTensor> tensors = {{"values", checkpoint.values},
+                                      {"first_moments", checkpoint.first_moments},
+                                      {"second_moments", checkpoint.second_moments}};
+  if (checkpoint.best_values.defined()) tensors.push_back({"best_values", checkpoint.best_values});
+  DurableDirectory out(target.string());
+  const WrittenFile state = write_safetensors(out, "state.safetensors", tensors);
+  const Json manifest = {{"format_version", kFormatVersion},
+                         {"next_step", checkpoint.next_step},
+                         {"seed", checkpoint.seed},
+                         {"configuration", checkpoint.configuration},
+                         {"environment", environment()},
+                         {"best_step", checkpoint.best_step},
+                         {"best_metric", checkpoint.best_metric},
+                         {"size", state.size},
+                         {"sha256", state.sha256}};
+  out.write("manifest.json", manifest.dump(2) + "\n");
+  out.commit();
+  const std::vector<fs::path> all = checkpoints_in(folder);
+  for (std::size_t i = kKept; i < all.size(); ++i) {
+    std::error_code ignored;
+    fs::remove_all(all[i], ignored);
+  }
+  return target.string();
+}
+
+std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder, const Checkpoint& expected) {
+  for (const fs::path& directory : checkpoints_in(folder)) {
+    Json manifest;
+    try {
+      manifest = read_manifest(directory);
+    } catch (const std::exception& error) {
+      log_warning(str_cat("checkpoint passed over: ", error.what()));
+      continue;
+    }
+    check_same(manifest, "configuration", expected.configuration, directory);
+    check_same(manifest, "seed", expected.seed, directory);
+    check_same(manifest, "environment", environment(), directory);
+    const std::string state = (directory / "state.safetensors").string();
+    const Weights weights = Weights::from_file(state);
+    Checkpoint checkpoint = expected;
+    checkpoint.next_step = manifest.at("next_step").get<std::int64_t>();
+    checkpoint.best_step = manifest.at("best_step").get<std::int64_t>();
+    checkpoint.best_metric = manifest.at("best_metric").get<double>();
+    checkpoint.values = read_tensor(weights, "values", state);
+    checkpoint.first_moments = read_tensor(weights, "first_moments", state);
+    checkpoint.second_moments = read_tensor(weights, "second_moments", state);
+    if (weights.find("best_values")) checkpoint.best_values = read_tensor(weights, "best_values", state);
+    return checkpoint;
+  }
+  return std::nullopt;
+}
+
+}  // namespace attune

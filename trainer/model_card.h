@@ -1,0 +1,14 @@
+// The artifact's README.md: front matter that hubs read, then what was done in plain words.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "models/embedding_model.h"
+#include "trainer/sentence_transformers_finetune_engine.h"
+
+namespace attune {
+
+std::string model_card(const EmbeddingModel& model, const FinetuneOptions& options, std::int64_t num_pairs);
+
+}  // namespace attune

@@ -1,0 +1,165 @@
+#include "trainer/sentence_transformers_finetune_engine.h"
+
+#include <chrono>
+#include <filesystem>
+
+#include <ATen/core/grad_mode.h>
+
+#include "core/config_reader.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "models/artifact.h"
+#include "models/device.h"
+#include "trainer/callbacks.h"
+#include "trainer/checkpoint.h"
+#include "trainer/model_card.h"
+#include "trainer/pair_batches.h"
+#include "trainer/trainer.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::shared_ptr<EmbeddingModel> load_base(const FinetuneOptions& options) {
+  auto model = EmbeddingModel::load(resolve_model_path(options.model.base), resolve_device(options.device));
+  if (options.model.max_length != 0) model->set_max_length(options.model.max_length);
+  if (options.model.prompts.given)
+    model->set_prompts({options.model.prompts.query, options.model.prompts.document});
+  return model;
+}
+
+// Everything that decides the numbers of a run, for checkpoints.
+Fingerprint configuration_of(const FinetuneOptions& options, const EmbeddingModel& base,
+                             const EmbeddingQAFinetuneDataset& dataset,
+                             const std::optional<EmbeddingQAFinetuneDataset>& validation) {
+  TrainConfig train = options.train;
+  train.checkpoint_steps = 0;  // how often it is saved changes nothing
+  return Sha256()
+      .update(print_config(train))
+      .update(base.fingerprint())
+      .update(base.prompt(Role::kQuery))
+      .update(dataset.fingerprint())
+      .update(validation ? validation->fingerprint() : "")
+      .hex();
+}
+
+// The last step's loss and the wall time are what the callbacks see anyway.
+class LastStep : public Callback {
+ public:
+  void on_step(const StepReport& report) override {
+    last = report;
+    pairs += report.pairs;
+  }
+  StepReport last;
+  std::int64_t pairs = 0;
+};
+
+}  // namespace
+
+SentenceTransformersFinetuneEngine::SentenceTransformersFinetuneEngine(
+    EmbeddingQAFinetuneDataset dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+    FinetuneOptions options)
+    : dataset_(std::move(dataset)), val_dataset_(std::move(val_dataset)), options_(std::move(options)) {}
+
+FinetuneResult SentenceTransformersFinetuneEngine::finetune(const std::function<bool()>& stop_requested) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::shared_ptr<EmbeddingModel> model = load_base(options_);
+  const TrainingRows rows =
+      make_training_rows(dataset_, options_.train.use_all_docs, options_.train.negatives);
+  if (rows.skipped_empty + rows.skipped_unanswered > 0)
+    log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text and ",
+                        rows.skipped_unanswered, " queries without a relevant passage are left out"));
+  const PairBatches batches(*model, rows, options_.train, options_.seed);
+  const std::unique_ptr<Loss> loss = make_loss(options_.train.loss);
+
+  Checkpoint identity;
+  identity.seed = options_.seed;
+  identity.configuration = configuration_of(options_, *model, dataset_, val_dataset_);
+  const std::string base_fingerprint = model->fingerprint();
+  Trainer trainer(*model, *loss, batches, options_.train, options_.seed);
+  const std::string checkpoints = options_.output + "/checkpoints";
+  std::optional<Checkpoint> resumed;
+  if (options_.resume) resumed = load_newest_checkpoint(checkpoints, identity);
+
+  MetricsFile metrics(options_.output + "/metrics.jsonl", resumed ? resumed->next_step : 0);
+  std::optional<ProgressLine> progress;
+  if (options_.show_progress) progress.emplace(batches.steps());
+  std::vector<Callback*> listeners = {&metrics};
+  if (progress) listeners.push_back(&*progress);
+  std::optional<BestModel> best;
+  if (val_dataset_)
+    best.emplace(model, *val_dataset_, options_.evaluate_k, options_.train.evaluate_steps, listeners);
+  if (resumed) {
+    const at::NoGradGuard no_grad;
+    at::Tensor values = model->parameters().values();
+    values.copy_(resumed->values);
+    trainer.optimizer().first_moments().copy_(resumed->first_moments);
+    trainer.optimizer().second_moments().copy_(resumed->second_moments);
+    trainer.optimizer().set_steps_taken(resumed->next_step);
+    trainer.resume_at(resumed->next_step);
+    if (best && resumed->best_values.defined())
+      best->restore(resumed->best_step, resumed->best_metric, resumed->best_values);
+    log_info(str_cat("going on at step ", resumed->next_step + 1, " of ", batches.steps()));
+  }
+  const auto save = [&] {
+    metrics.sync();
+    Checkpoint checkpoint = identity;
+    checkpoint.next_step = trainer.next_step();
+    checkpoint.values = model->parameters().values();
+    checkpoint.first_moments = trainer.optimizer().first_moments();
+    checkpoint.second_moments = trainer.optimizer().second_moments();
+    if (best && best->has_best()) {
+      checkpoint.best_step = best->best_step();
+      checkpoint.best_metric = best->best_metric();
+      checkpoint.best_values = best->best_values();
+    }
+    save_checkpoint(checkpoints, checkpoint);
+  };
+  LastStep last;
+  PeriodicCheckpoint periodic(options_.train.checkpoint_steps, save);
+  trainer.add(metrics);
+  trainer.add(last);
+  if (progress) trainer.add(*progress);
+  if (best) trainer.add(*best);
+  trainer.add(periodic);  // after the evaluation, so that a checkpoint holds its result
+  trainer.run(stop_requested);
+
+  FinetuneResult result;
+  result.finished = trainer.next_step() == batches.steps();
+  result.steps = trainer.next_step();
+  result.pairs = last.pairs;
+  result.final_loss = last.last.loss;
+  result.skipped_empty = rows.skipped_empty;
+  result.skipped_unanswered = rows.skipped_unanswered;
+  result.best_step = best && best->has_best() ? best->best_step() : result.steps;
+  result.best_metric = best && best->has_best() ? best->best_metric() : 0;
+  if (!result.finished) {
+    save();
+  } else {
+    if (best && best->has_best()) {
+      const at::NoGradGuard no_grad;
+      at::Tensor values = model->parameters().values();
+      values.copy_(best->best_values());
+    }
+    Json lineage = options_.lineage;
+    lineage["base"] = options_.model.base;
+    lineage["base_fingerprint"] = base_fingerprint;
+    lineage["fingerprint"] = model->fingerprint();
+    lineage["steps"] = result.steps;
+    lineage["best_step"] = result.best_step;
+    write_artifact(*model, artifact_path(), lineage, model_card(*model, options_, rows.num_rows()));
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+std::shared_ptr<const BaseEmbedding> SentenceTransformersFinetuneEngine::get_finetuned_model() const {
+  if (!fs::exists(artifact_path()))
+    throw_error(ErrorKind::kFailed, artifact_path(), ": not there yet: finetune() writes it when it finishes");
+  EmbedOptions options;
+  options.device = options_.device;
+  return resolve_embed_model("local:" + artifact_path(), options);
+}
+
+}  // namespace attune
