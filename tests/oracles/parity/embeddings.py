@@ -16,9 +16,14 @@ def oracle_name():
     return f"sentence-transformers {importlib.metadata.version('sentence-transformers')}"
 
 
+def peer_of(model):
+    """The peer's model in fp32, whatever the weights are stored as."""
+    return SentenceTransformer(str(model), device="cpu", model_kwargs={"dtype": torch.float32})
+
+
 def expected(model, texts, role="text"):
-    """What the peer says in fp32, whatever the weights are stored as; role query takes its query prompt."""
-    peer = SentenceTransformer(str(model), device="cpu", model_kwargs={"dtype": torch.float32})
+    """What the peer says; role query takes its query prompt, text its document prompt."""
+    peer = peer_of(model)
     call = {"query": peer.encode_query, "text": peer.encode_document}[role]
     return call(texts, convert_to_numpy=True, show_progress_bar=False, batch_size=16)
 
@@ -55,7 +60,7 @@ def _any_batch(table, attune, name, model, texts):
 
 def rows(table, context):
     attune = context.attune
-    texts = generated_texts.mixed_texts(21, 60 if context.quick else 300)
+    texts = generated_texts.mixed_texts(21, 48 if context.quick else 300)
     for name, model in context.shapes.items():
         roles = ("text", "query") if context.shape(name).prompts else ("text",)
         table.guard(f"embeddings fp32: {name}", oracle_name(), _against_peer, attune, name, model, texts, roles)
@@ -68,6 +73,8 @@ def rows(table, context):
                 "MiniLM, generated", context.base, texts, ("text", "query"))
     table.guard("embedding alone and in any batch: MiniLM", "attune itself",
                 _any_batch, attune, "MiniLM", context.base, texts)
-    for corpus, real in corpora.texts(table, context, 24 if context.quick else 200):
+    if context.quick:
+        return
+    for corpus, real in corpora.texts(table, context, 200):
         table.guard(f"embeddings fp32: MiniLM, {corpus}", oracle_name(), _against_peer, attune,
                     f"MiniLM, {corpus}", context.base, real, ("text",))

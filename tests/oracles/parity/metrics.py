@@ -7,10 +7,9 @@ within rounding; then the peer with its own vectors, end to end.
 import importlib.metadata
 
 import torch
-from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 
-from . import corpora, generated_texts
+from . import corpora, embeddings, generated_texts
 
 SAME_VECTORS = 1e-12
 END_TO_END = 1e-6
@@ -47,39 +46,52 @@ def attune_names(values):
     return names
 
 
-def near_ties(vectors, queries, corpus, relevant):
-    """Queries in which a relevant and another passage have scores within rounding of each other."""
+def without_near_ties(vectors, queries, corpus, relevant):
+    """The queries in which no relevant passage scores within rounding of another one.
+
+    Where two scores tie but for rounding, two exact programs may rank them either way: such a query
+    would compare luck.
+    """
     docs = torch.nn.functional.normalize(torch.stack([vectors["document"][t] for t in corpus.values()]).double())
-    flags, count = list(corpus), 0
+    ids, kept = list(corpus), {}
     for key, text in queries.items():
-        query = torch.nn.functional.normalize(vectors["query"][text].double(), dim=0)
-        scores = docs @ query
-        mark = torch.tensor([identity in relevant[key] for identity in flags])
-        count += bool((scores[mark].unsqueeze(1) - scores[~mark]).abs().min() < NEAR)
-    return count
+        scores = docs @ torch.nn.functional.normalize(vectors["query"][text].double(), dim=0)
+        mark = torch.tensor([identity in relevant[key] for identity in ids])
+        if (scores[mark].unsqueeze(1) - scores[~mark]).abs().min() >= NEAR:
+            kept[key] = text
+    return kept
+
+
+def _vectors(embed, queries, corpus):
+    """{"query": {text: vector}, "document": ...}, by the peer's names; attune calls a document "text"."""
+    vectors = {}
+    for kind, role, texts in (("query", "query", queries), ("document", "text", corpus)):
+        values = list(dict.fromkeys(texts.values()))
+        vectors[kind] = dict(zip(values, torch.from_numpy(embed(values, role))))
+    return vectors
 
 
 def _row(table, context, name, model, queries, corpus, relevant):
-    place = generated_texts.write_dataset(context.work / f"metrics_{name}.json".replace(" ", "_"), queries, corpus,
-                                          relevant)
+    asked = len(queries)
+    peers = _vectors(lambda texts, role: embeddings.expected(model, texts, role), queries, corpus)
+    queries = without_near_ties(peers, queries, corpus, relevant)
+    relevant = {key: relevant[key] for key in queries}
+    place = context.work / f"metrics_{name}.json".replace(" ", "_").replace(",", "")
+    generated_texts.write_dataset(place, queries, corpus, relevant)
     ours = context.attune.evaluate([model], place, CUTS)[0]
-    vectors = {}
-    for role, mine, texts in (("query", "query", queries), ("document", "text", corpus)):
-        values = list(dict.fromkeys(texts.values()))
-        vectors[role] = dict(zip(values, torch.from_numpy(context.attune.embed(model, values, mine))))
     given = evaluator(queries, corpus, relevant, _GivenVectors)
-    given.vectors = vectors
-    peer = SentenceTransformer(str(model), device="cpu", model_kwargs={"dtype": torch.float32})
+    peer = embeddings.peer_of(model)
     peer.similarity_fn_name = "cosine"
+    given.vectors = _vectors(lambda texts, role: context.attune.embed(model, texts, role), queries, corpus)
     same = attune_names(given(peer))
-    whole = attune_names(evaluator(queries, corpus, relevant)(peer))
+    given.vectors = peers
+    whole = attune_names(given(peer))
     missing = sorted(set(same) - set(ours))
     if missing:
         raise KeyError(f"attune evaluate does not tell {missing}")
-    ties = near_ties(vectors, queries, corpus, relevant)
     note = f"hit@1 {whole['hit_rate@1']:.3f}, mrr@10 {whole['mrr@10']:.3f}"
-    if ties:
-        note += f"; {ties} queries hold near ties (scores within {NEAR:g}), where rankings may differ"
+    if len(queries) < asked:
+        note += f"; {asked - len(queries)} queries with near ties (scores within {NEAR:g}) left out"
     cases = f"{len(queries)} queries, {len(corpus)} passages, {len(same)} metrics"
     for what, values, tolerance in (("same vectors", same, SAME_VECTORS), ("end to end", whole, END_TO_END)):
         worst, key = max((abs(values[key] - ours[key]), key) for key in values)

@@ -66,7 +66,7 @@ def order_difference(run, settings, got):
     return min(each, sum(a != b for a, b in zip(_distinct_tokens(run, settings), got)))
 
 
-def _compare(table, name, settings, run, ours):
+def _compare(table, name, base, settings, run, ours):
     cases = f"{len(run.losses)} steps, batch {settings.batch_size}"
     drop = f"loss {run.losses[0]:.3f} to {run.losses[-1]:.3f}"
     table.add(f"loss per step: {name}", oracle_name(), cases,
@@ -77,9 +77,12 @@ def _compare(table, name, settings, run, ours):
     table.add(f"learning rate: {name}", oracle_name(), cases, rates / settings.learning_rate, 1e-9, "of the peak")
     table.add(f"data order: {name}", oracle_name(), cases, order_difference(run, settings, ours.column("tokens")), 0,
               "steps whose number of real tokens differs")
-    worst, where = weight_difference(run.weights(), ours.artifact)
-    table.add(f"weights after training: {name}", oracle_name(), f"{len(run.weights())} tensors", worst,
-              WEIGHT_TOLERANCE, f"worst: {where}; key biases exempt")
+    weights = run.weights()
+    worst, where = weight_difference(weights, ours.artifact)
+    before = peer_training.load(base, settings)[0].auto_model.state_dict()
+    moved = max(float((value - before[key]).abs().max()) for key, value in weights.items())
+    table.add(f"weights after training: {name}", oracle_name(), f"{len(weights)} tensors", worst, WEIGHT_TOLERANCE,
+              f"training moved them by up to {moved:.1e}; worst: {where}; key biases exempt")
 
 
 def _question(table, context, name, base, rows, settings, cached=False, chunk_tokens=0):
@@ -90,13 +93,14 @@ def _question(table, context, name, base, rows, settings, cached=False, chunk_to
             return CachedMultipleNegativesRankingLoss(model, scale=settings.scale, mini_batch_size=4)
     run = peer_training.train(base, rows, settings, loss)
     ours = context.attune.train(base, data, settings, negatives=negatives, chunk_tokens=chunk_tokens)
-    _compare(table, name, settings, run, ours)
+    _compare(table, name, base, settings, run, ours)
     return ours
 
 
 def rows(table, context):
     small = context.shapes
-    hundred = Settings(batch_size=8, max_steps=100, epochs=4, learning_rate=5e-5, max_length=48)
+    count = 40 if context.quick else 100
+    hundred = Settings(batch_size=8, max_steps=count, epochs=4, learning_rate=2e-4, max_length=48)
     pairs = generated_texts.training_rows(31, 240)
     hard = generated_texts.training_rows(32, 240, negatives=2)
     odd = generated_texts.training_rows(33, 61, low=2, high=80)
@@ -110,7 +114,7 @@ def rows(table, context):
         dataclasses.replace(hundred, query_prompt="query: ", document_prompt="passage: "))
     ask("raw, no duplicates", small["raw"], pairs,
         dataclasses.replace(hundred, sampler="no_duplicates", seed=0, schedule="constant", max_length=16))
-    ask("sqrt, 3 epochs of odd size", small["sqrt"], odd, Settings(batch_size=2, epochs=3, max_length=64))
+    ask("sqrt, 3 epochs of odd size", small["sqrt"], odd, Settings(batch_size=4, epochs=3, max_length=64))
     ask("wide, GradCache, 2 negatives", small["wide"], hard, dataclasses.replace(hundred, max_steps=30),
         cached=True, chunk_tokens=256)
     if not context.base:
