@@ -14,7 +14,7 @@
 namespace attune {
 namespace {
 
-constexpr std::int64_t kQueryRows = 256;
+constexpr std::int64_t kQueryRows = 128;
 
 // Rows [first, first + rows) divided by their norms; `what` names them in errors.
 std::vector<float> normalised(std::span<const float> vectors, std::int64_t first, std::int64_t rows,
@@ -116,24 +116,27 @@ std::vector<std::vector<Hit>> exact_search(std::span<const float> queries,
   const auto num_rows = static_cast<std::int64_t>(tie_rank.size());
   const Better better{tie_rank};
 
+  const std::int64_t num_groups = (num_queries + kQueryRows - 1) / kQueryRows;
   std::vector<std::vector<Hit>> found(num_queries);
   std::vector<float> query_rows = normalised(queries, 0, num_queries, dimension, "query");
   for (std::int64_t first = 0; first < num_rows; first += block_rows) {
     const std::int64_t rows = std::min(block_rows, num_rows - first);
     std::vector<float> block = normalised(corpus, first, rows, dimension, "passage");
-    for (std::int64_t query = 0; query < num_queries; query += kQueryRows) {
-      const std::int64_t count = std::min(kQueryRows, num_queries - query);
-      const at::Tensor product = at::mm(as_matrix(query_rows, query, count, dimension),
-                                        as_matrix(block, 0, rows, dimension).t());
-      const float* scores = product.const_data_ptr<float>();
-      at::parallel_for(0, count, 16, [&](std::int64_t begin, std::int64_t end) {
-        Scratch scratch;
-        for (std::int64_t i = begin; i < end; ++i)
+    // One thread a group of queries: the product inside a parallel region runs on its own thread.
+    at::parallel_for(0, num_groups, 1, [&](std::int64_t begin, std::int64_t end) {
+      Scratch scratch;
+      for (std::int64_t query = begin * kQueryRows; query < std::min(end * kQueryRows, num_queries);
+           query += kQueryRows) {
+        const std::int64_t count = std::min(kQueryRows, num_queries - query);
+        const at::Tensor product = at::mm(as_matrix(query_rows, query, count, dimension),
+                                          as_matrix(block, 0, rows, dimension).t());
+        const float* scores = product.const_data_ptr<float>();
+        for (std::int64_t i = 0; i < count; ++i)
           add_block({scores + i * rows, query_rows.data() + (query + i) * dimension, block.data(),
                      first, rows, dimension},
                     k, better, scratch, found[query + i]);
-      });
-    }
+      }
+    });
   }
   at::parallel_for(0, num_queries, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) std::sort(found[i].begin(), found[i].end(), better);

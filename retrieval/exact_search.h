@@ -19,10 +19,10 @@ namespace attune {
 // similarity 0 to everything; NaN or infinity in a vector is an Error{kData} that names the row.
 //
 // Memory beside input and output: one normalised copy of the queries and of block_rows corpus rows,
-// and 256 x block_rows scores.
+// and 128 x block_rows scores for each thread.
 std::vector<std::vector<Hit>> exact_search(std::span<const float> queries,
                                            std::span<const float> corpus, int dimension, int k,
                                            std::span<const std::int64_t> tie_rank,
-                                           std::int64_t block_rows = 16384);
+                                           std::int64_t block_rows = 8192);
 
 }  // namespace attune
