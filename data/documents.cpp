@@ -71,21 +71,24 @@ std::vector<Document> read_documents(const DocumentsConfig& config, int threads)
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (!fs::exists(status))
-      throw_error(ErrorKind::kConfig, "documents.paths: ", path,
-                  " is not there; name a folder or an HTML file, or install the package that has it");
+      throw_error(
+          ErrorKind::kConfig, "documents.paths: ", path,
+          " is not there; name a folder or an HTML file, or install the package that has it");
     const auto index = static_cast<std::int64_t>(root);
     if (fs::is_directory(status)) {
       for (const std::string& page : list_pages(path)) add({path + "/" + page, page, index, {}});
     } else if (is_html(configured)) {
       add({path, configured.filename().string(), index, {}});
     } else {
-      throw_error(ErrorKind::kConfig, "documents.paths: ", path,
-                  " is neither a folder nor an HTML file (.html, .htm); other kinds cannot be read");
+      throw_error(
+          ErrorKind::kConfig, "documents.paths: ", path,
+          " is neither a folder nor an HTML file (.html, .htm); other kinds cannot be read");
     }
   }
   parallel_for(std::ssize(documents), threads, 8, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
-      documents[i].html = parse_html(read_file(documents[i].path, kMaxPageBytes), documents[i].path);
+      documents[i].html =
+          parse_html(read_file(documents[i].path, kMaxPageBytes), documents[i].path);
   });
   return documents;
 }

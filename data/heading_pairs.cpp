@@ -21,7 +21,8 @@ bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 
 std::string id_of(const std::string& text) { return sha256(text).substr(0, 16); }
 
-// The first `most` words with the white space between them, and how many words `text` has up to there.
+// The first `most` words with the white space between them, and how many words `text` has up to
+// there.
 std::pair<std::string, std::int64_t> cut_after(const std::string& text, std::int64_t most) {
   std::int64_t words = 0;
   std::size_t end = 0;
@@ -69,7 +70,8 @@ bool is_number(std::string_view word, bool labelled) {
 bool is_held(const std::string& query, const std::unordered_set<std::string>& held) {
   const std::string text = folded(query);
   if (held.contains(text)) return true;
-  for (std::size_t at = text.find(kJoiner); at != std::string::npos; at = text.find(kJoiner, at + 1))
+  for (std::size_t at = text.find(kJoiner); at != std::string::npos;
+       at = text.find(kJoiner, at + 1))
     if (held.contains(text.substr(at + kJoiner.size()))) return true;
   return false;
 }
@@ -117,7 +119,8 @@ class Maker {
       held_passages.insert(answers.begin(), answers.end());
     }
     std::vector<std::int64_t> everything(passages_.size());
-    for (std::size_t i = 0; i < everything.size(); ++i) everything[i] = static_cast<std::int64_t>(i);
+    for (std::size_t i = 0; i < everything.size(); ++i)
+      everything[i] = static_cast<std::int64_t>(i);
     write_test(everything);
     write(validation_, held_queries, held_passages, result_.validation,
           &HeadingCounts::validation_pairs);
@@ -129,14 +132,17 @@ class Maker {
     sum_up();
     if (result_.train.queries.size() == 0)
       throw_error(ErrorKind::kData, "documents: no training pair in ", result_.total.documents,
-                  " pages with ", result_.total.sections, " sections (", result_.total.skipped_short,
-                  " shorter than generate.min_words, ", result_.total.skipped_untitled,
+                  " pages with ", result_.total.sections, " sections (",
+                  result_.total.skipped_short, " shorter than generate.min_words, ",
+                  result_.total.skipped_untitled,
                   " without a heading); name more documents, or fewer question_pages");
     return std::move(result_);
   }
 
  private:
-  HeadingCounts& counts_of(std::int64_t passage) { return result_.by_root[passages_[passage].root]; }
+  HeadingCounts& counts_of(std::int64_t passage) {
+    return result_.by_root[passages_[passage].root];
+  }
 
   std::vector<bool> choose_validation(std::uint64_t seed) const {
     std::vector<std::pair<std::string, std::size_t>> pages;
@@ -179,7 +185,8 @@ class Maker {
     }
   }
 
-  static std::string query_of(const Section& section, const Document& document, bool has_questions) {
+  static std::string query_of(const Section& section, const Document& document,
+                              bool has_questions) {
     const std::size_t depth = section.path.size();
     if (depth == 0) return has_questions ? std::string() : document.html.title;
     const std::string last = strip_section_number(section.path[depth - 1]);
@@ -207,7 +214,7 @@ class Maker {
 
   void write(const PairCollector& pairs, const std::unordered_set<std::string>& held_queries,
              const std::unordered_set<std::int64_t>& held_passages, EmbeddingQAFinetuneDataset& out,
-             std::int64_t HeadingCounts::* counter) {
+             std::int64_t HeadingCounts::*counter) {
     for (const auto& [query, passages] : pairs.queries()) {
       std::vector<std::int64_t> rows;
       const bool query_is_held = is_held(query, held_queries);
@@ -255,8 +262,11 @@ class Maker {
 }  // namespace
 
 std::string strip_section_number(const std::string& heading) {
-  static constexpr std::string_view kLabels[] = {"Chapter", "Appendix", "Section", "Part", "Question"};
-  const auto word_end = [&](std::size_t begin) { return std::min(heading.find(' ', begin), heading.size()); };
+  static constexpr std::string_view kLabels[] = {"Chapter", "Appendix", "Section", "Part",
+                                                 "Question"};
+  const auto word_end = [&](std::size_t begin) {
+    return std::min(heading.find(' ', begin), heading.size());
+  };
   const auto word_at = [&](std::size_t begin) {
     return std::string_view(heading).substr(begin, word_end(begin) - begin);
   };
@@ -277,8 +287,8 @@ std::string strip_section_number(const std::string& heading) {
   return is_number(first, false) ? rest_after(word_end(0)) : heading;
 }
 
-HeadingPairs make_heading_pairs(const std::vector<Document>& documents, const GenerateConfig& config,
-                                std::uint64_t seed) {
+HeadingPairs make_heading_pairs(const std::vector<Document>& documents,
+                                const GenerateConfig& config, std::uint64_t seed) {
   return Maker(documents, config, seed).finish();
 }
 

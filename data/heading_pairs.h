@@ -1,17 +1,20 @@
-// The `generate:` section of a configuration with method "headings": training pairs and a test from the
-// headings that people gave to sections and questions. Offline: no model, no network.
+// The `generate:` section of a configuration with method "headings": training pairs and a test from
+// the headings that people gave to sections and questions. Offline: no model, no network.
 //
 // Passage: a section's text without its heading, at least `min_words` long, cut after `max_words`.
 // Equal texts are one passage; its id is the first 16 hexadecimal digits of the text's SHA-256.
 // Pair: query = the last two headings of the section's path, without section numbers, joined with
-// ": "; positive = the section's passage. A query that stands over several passages is one query with
-// several relevant passages; its id comes from its text as a passage's does.
-// Split: whole pages, by the order of SHA-256(seed, page), so that one page is never in both.
-// Test: on pages that match `question_pages`, every heading that ends in '?' is a query and the section
-// below it its only relevant passage. The corpus to rank is every passage of every page.
+// ": "; positive = the section's passage. A query that stands over several passages is one query
+// with several relevant passages; its id comes from its text as a passage's does.
 //
-// Nothing leaks into training: question pages give no pair; a pair is dropped when its passage or its
-// query is also in validation or test; a question is dropped when its answer repeats it word for word.
+// Split: whole pages, by the order of SHA-256(seed, page), so that one page is never in both.
+//
+// Test: on pages that match `question_pages`, every heading that ends in '?' is a query and the
+// section below it its only relevant passage. The corpus to rank is every passage of every page.
+//
+// Nothing leaks into training: question pages give no pair; a pair is dropped when its passage or
+// its query is also in validation or test; a question is dropped when its answer repeats it word
+// for word.
 #pragma once
 
 #include <cstdint>
@@ -47,9 +50,9 @@ struct GenerateConfig {
 
 struct HeadingCounts {
   std::int64_t documents = 0, sections = 0;
-  std::int64_t passages = 0;           // distinct texts
+  std::int64_t passages = 0;                                             // distinct texts
   std::int64_t training_pairs = 0, validation_pairs = 0, questions = 0;  // query-passage links
-  std::int64_t skipped_short = 0;      // sections below min_words
+  std::int64_t skipped_short = 0;                                        // sections below min_words
   std::int64_t skipped_untitled = 0;   // passages without any heading: in the corpus only
   std::int64_t skipped_leaking = 0;    // pairs that would leak into training
   std::int64_t skipped_repeating = 0;  // questions that their answer repeats
@@ -59,7 +62,8 @@ struct HeadingCounts {
 struct HeadingPairs {
   EmbeddingQAFinetuneDataset train, validation, test;
   HeadingCounts total;
-  std::vector<HeadingCounts> by_root;  // as DocumentsConfig::paths; a text counts where it is first met
+  std::vector<HeadingCounts>
+      by_root;  // as DocumentsConfig::paths; a text counts where it is first met
 };
 
 // "3.2.1. Lists" -> "Lists", "Chapter 4. Pods" -> "Pods", "Q: Why?" -> "Why?". What is not surely a
@@ -68,7 +72,7 @@ std::string strip_section_number(const std::string& heading);
 
 // Deterministic in documents, configuration and seed. Refused with ErrorKind::kData: no pair for
 // training at all.
-HeadingPairs make_heading_pairs(const std::vector<Document>& documents, const GenerateConfig& config,
-                                std::uint64_t seed);
+HeadingPairs make_heading_pairs(const std::vector<Document>& documents,
+                                const GenerateConfig& config, std::uint64_t seed);
 
 }  // namespace attune

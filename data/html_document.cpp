@@ -22,26 +22,30 @@ bool is_one_of(std::string_view word, const std::array<std::string_view, N>& wor
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
 
-// Refuses what would nest too deep: counts start tags less end tags, without elements that are empty
-// or that the parser closes by itself, and without <path/> and the like in drawings. Inexact (it looks
-// into scripts and comments), but far from any real page.
+// Refuses what would nest too deep: counts start tags less end tags, without elements that are
+// empty or that the parser closes by itself, and without <path/> and the like in drawings. Inexact
+// (it looks into scripts and comments), but far from any real page.
 void check_nesting(std::string_view bytes, const std::string& place) {
   static constexpr std::array<std::string_view, 24> kNotNested = {
-      "area", "base", "br",    "col", "dd",    "dt",    "hr", "img",   "input", "li", "link",   "meta",
-      "p",    "td",   "tbody", "th",  "thead", "tfoot", "tr", "param", "wbr",   "rt", "option", "embed"};
+      "area",  "base",  "br",   "col",   "dd",  "dt", "hr",     "img",
+      "input", "li",    "link", "meta",  "p",   "td", "tbody",  "th",
+      "thead", "tfoot", "tr",   "param", "wbr", "rt", "option", "embed"};
   static constexpr std::array<std::string_view, 17> kDrawing = {
-      "svg",      "g",       "path", "rect", "circle", "line", "polygon", "polyline", "ellipse", "use",
-      "text",     "tspan",   "defs", "marker", "image", "stop", "a"};
+      "svg", "g",    "path",  "rect", "circle", "line",  "polygon", "polyline", "ellipse",
+      "use", "text", "tspan", "defs", "marker", "image", "stop",    "a"};
   std::int64_t open = 0;
   bool in_drawing = false;  // any other element ends it, as the parser leaves <svg> for HTML
-  for (std::size_t at = bytes.find('<'); at != std::string_view::npos; at = bytes.find('<', at + 1)) {
+  for (std::size_t at = bytes.find('<'); at != std::string_view::npos;
+       at = bytes.find('<', at + 1)) {
     const bool closes = at + 1 < bytes.size() && bytes[at + 1] == '/';
     std::size_t end = at + 1 + closes;
     std::string name;
-    while (end < bytes.size() && std::isalnum(static_cast<unsigned char>(bytes[end])) && name.size() < 16)
+    while (end < bytes.size() && std::isalnum(static_cast<unsigned char>(bytes[end])) &&
+           name.size() < 16)
       name += static_cast<char>(std::tolower(static_cast<unsigned char>(bytes[end++])));
     if (name.empty()) continue;
-    in_drawing = (in_drawing || name == "svg") && is_one_of(name, kDrawing) && !(closes && name == "svg");
+    in_drawing =
+        (in_drawing || name == "svg") && is_one_of(name, kDrawing) && !(closes && name == "svg");
     if (in_drawing && !closes) {
       const std::size_t tag_end = bytes.find('>', end);
       if (tag_end != std::string_view::npos && bytes[tag_end - 1] == '/') continue;
@@ -110,12 +114,13 @@ void walk(const GumboNode& root, Enter&& enter, Leave&& leave) {
 template <class Predicate>
 const GumboNode* find_element(const GumboNode& root, Predicate&& predicate) {
   const GumboNode* found = nullptr;
-  walk(root,
-       [&](const GumboNode& node) {
-         if (found == nullptr && is_element(node) && predicate(node)) found = &node;
-         return found == nullptr;
-       },
-       [](const GumboNode&) {});
+  walk(
+      root,
+      [&](const GumboNode& node) {
+        if (found == nullptr && is_element(node) && predicate(node)) found = &node;
+        return found == nullptr;
+      },
+      [](const GumboNode&) {});
   return found;
 }
 
@@ -129,9 +134,8 @@ const GumboNode& find_main_part(const GumboNode& root) {
              has_class(node, std::array<std::string_view, 1>{"body"});
     });
   if (found == nullptr)
-    found = find_element(root, [](const GumboNode& node) {
-      return node.v.element.tag == GUMBO_TAG_BODY;
-    });
+    found = find_element(
+        root, [](const GumboNode& node) { return node.v.element.tag == GUMBO_TAG_BODY; });
   return found == nullptr ? root : *found;
 }
 
@@ -139,10 +143,11 @@ bool is_left_out(const GumboNode& node) {
   static constexpr std::array<std::string_view, 5> kRoles = {"navigation", "search", "contentinfo",
                                                              "complementary", "doc-toc"};
   static constexpr std::array<std::string_view, 18> kClasses = {
-      "headerlink", "sphinxsidebar", "related",  "toc",    "toctree-wrapper", "contents",
-      "navheader",  "navfooter",     "linenos",  "lineno", "shortcontents",   "nav-panel",
-      "nosearch",   "breadcrumbs",   "clearer",  "footer", "breadcrumb",      "browse-button"};
-  static constexpr std::array<std::string_view, 4> kIds = {"footer", "toc", "navigation", "sidebar"};
+      "headerlink", "sphinxsidebar", "related", "toc",    "toctree-wrapper", "contents",
+      "navheader",  "navfooter",     "linenos", "lineno", "shortcontents",   "nav-panel",
+      "nosearch",   "breadcrumbs",   "clearer", "footer", "breadcrumb",      "browse-button"};
+  static constexpr std::array<std::string_view, 4> kIds = {"footer", "toc", "navigation",
+                                                           "sidebar"};
   switch (node.v.element.tag) {
     case GUMBO_TAG_NAV:
     case GUMBO_TAG_SCRIPT:
@@ -165,15 +170,18 @@ bool is_left_out(const GumboNode& node) {
     return true;
   const bool is_header = node.v.element.tag == GUMBO_TAG_HEADER ||
                          has_class(node, std::array<std::string_view, 1>{"header"});
-  return is_header &&
-         find_element(node, [](const GumboNode& inner) { return heading_level(inner) > 0; }) == nullptr;
+  return is_header && find_element(node, [](const GumboNode& inner) {
+                        return heading_level(inner) > 0;
+                      }) == nullptr;
 }
 
 // Text that grows piece by piece with collapsed white space.
 class CollapsedText {
  public:
   // A gap is at least this before the next character; nothing at the beginning and the end.
-  void add_space() { if (gap_ == '\0') gap_ = ' '; }
+  void add_space() {
+    if (gap_ == '\0') gap_ = ' ';
+  }
   void add_line_break() { gap_ = '\n'; }
   void append(std::string_view piece, bool keep_lines) {
     for (std::size_t i = 0; i < piece.size(); ++i) {
@@ -241,17 +249,18 @@ bool is_text(const GumboNode& node) {
 // All text below `node` on one line: a heading or a title.
 std::string one_line(const GumboNode& node) {
   CollapsedText line;
-  walk(node,
-       [&](const GumboNode& inner) {
-         if (is_text(inner)) line.append(inner.v.text.text, false);
-         if (!is_element(inner)) return false;
-         if (&inner != &node && is_left_out(inner)) return false;
-         if (boundary_of(inner) != Boundary::kNone) line.add_space();
-         return true;
-       },
-       [&](const GumboNode& inner) {
-         if (boundary_of(inner) != Boundary::kNone) line.add_space();
-       });
+  walk(
+      node,
+      [&](const GumboNode& inner) {
+        if (is_text(inner)) line.append(inner.v.text.text, false);
+        if (!is_element(inner)) return false;
+        if (&inner != &node && is_left_out(inner)) return false;
+        if (boundary_of(inner) != Boundary::kNone) line.add_space();
+        return true;
+      },
+      [&](const GumboNode& inner) {
+        if (boundary_of(inner) != Boundary::kNone) line.add_space();
+      });
   std::string text = line.text();
   constexpr std::string_view kPilcrow = "\xC2\xB6";  // a link to the heading itself
   if (text.ends_with(kPilcrow)) text.resize(text.size() - kPilcrow.size());
@@ -270,9 +279,9 @@ std::string anchor_of(const GumboNode& heading) {
     return std::string(id.empty() ? attribute(*named, "name") : id);
   }
   const GumboNode* parent = heading.parent;
-  const bool opens_section = parent != nullptr && is_element(*parent) &&
-                             (parent->v.element.tag == GUMBO_TAG_SECTION ||
-                              parent->v.element.tag == GUMBO_TAG_DIV);
+  const bool opens_section =
+      parent != nullptr && is_element(*parent) &&
+      (parent->v.element.tag == GUMBO_TAG_SECTION || parent->v.element.tag == GUMBO_TAG_DIV);
   return opens_section ? std::string(attribute(*parent, "id")) : std::string();
 }
 
@@ -280,8 +289,9 @@ class SectionReader {
  public:
   explicit SectionReader(const GumboNode& main_part) {
     begin_section(0, "", "");
-    walk(main_part, [this](const GumboNode& node) { return enter(node); },
-         [this](const GumboNode& node) { leave(node); });
+    walk(
+        main_part, [this](const GumboNode& node) { return enter(node); },
+        [this](const GumboNode& node) { leave(node); });
   }
 
   std::vector<Section> take_sections() {

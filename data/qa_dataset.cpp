@@ -24,8 +24,8 @@ class Mistakes {
     if (count_ == 0) return;
     const std::string rest =
         count_ > kShown ? str_cat("\n  and ", count_ - kShown, " more") : std::string();
-    throw_error(ErrorKind::kData, path_, ": ", count_, count_ == 1 ? " mistake:" : " mistakes:",
-                text_, rest, "\n", advice);
+    throw_error(ErrorKind::kData, path_, ": ", count_,
+                count_ == 1 ? " mistake:" : " mistakes:", text_, rest, "\n", advice);
   }
 
  private:
@@ -35,7 +35,8 @@ class Mistakes {
 };
 
 constexpr const char* kDatasetAdvice =
-    R"(expected {"queries": {id: text}, "corpus": {id: text}, "relevant_docs": {query id: [passage id]}})";
+    R"(expected {"queries": {id: text}, "corpus": {id: text}, )"
+    R"("relevant_docs": {query id: [passage id]}})";
 constexpr const char* kNegativesAdvice =
     R"(expected one object a line: {"query_id": id, "negatives": [passage id, ...]})";
 
@@ -205,8 +206,8 @@ EmbeddingQAFinetuneDataset EmbeddingQAFinetuneDataset::from_json(const std::stri
   return dataset;
 }
 
-// Written by hand, piece by piece: an ordered JSON object of 100,000 entries takes a search for every
-// insertion, and a second copy of all texts.
+// Written by hand, piece by piece: an ordered JSON object of 100,000 entries takes a search for
+// every insertion, and a second copy of all texts.
 std::string EmbeddingQAFinetuneDataset::to_json() const {
   ATTUNE_ASSERT(static_cast<std::int64_t>(relevant_docs.size()) == queries.size());
   std::string out = "{\n";
@@ -251,7 +252,8 @@ TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool 
       std::vector<const std::string*> texts = {&dataset.queries.texts()[query],
                                                &dataset.corpus.texts()[relevant[i]]};
       for (const std::int64_t row : negatives[query]) texts.push_back(&dataset.corpus.texts()[row]);
-      if (std::any_of(texts.begin(), texts.end(), [](const auto* text) { return is_blank(*text); })) {
+      if (std::any_of(texts.begin(), texts.end(),
+                      [](const auto* text) { return is_blank(*text); })) {
         ++rows.skipped_empty;
         continue;
       }

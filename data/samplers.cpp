@@ -44,7 +44,8 @@ std::vector<std::int64_t> randperm(std::int64_t n, std::uint64_t seed) {
 
 Batches default_batches(std::int64_t num_rows, int batch_size, std::uint64_t seed, int epoch) {
   ATTUNE_ASSERT(batch_size > 0 && epoch >= 0);
-  const std::vector<std::int64_t> order = randperm(num_rows, seed + static_cast<std::uint64_t>(epoch));
+  const std::vector<std::int64_t> order =
+      randperm(num_rows, seed + static_cast<std::uint64_t>(epoch));
   Batches batches;
   for (std::int64_t first = 0; first < num_rows; first += batch_size)
     batches.emplace_back(order.begin() + first,
@@ -52,15 +53,18 @@ Batches default_batches(std::int64_t num_rows, int batch_size, std::uint64_t see
   return batches;
 }
 
-Batches no_duplicates_batches(const TrainingRows& rows, int batch_size, std::uint64_t seed, int epoch) {
+Batches no_duplicates_batches(const TrainingRows& rows, int batch_size, std::uint64_t seed,
+                              int epoch) {
   ATTUNE_ASSERT(batch_size > 0 && epoch >= 0);
   const std::int64_t count = rows.num_rows();
   const std::vector<std::int64_t> order = randperm(count, seed + static_cast<std::uint64_t>(epoch));
   const std::vector<std::vector<std::int64_t>> texts_of = number_texts(rows);
-  std::vector<std::int64_t> last_batch_with;  // [texts] number of the last batch that holds the text
+  std::vector<std::int64_t>
+      last_batch_with;  // [texts] number of the last batch that holds the text
   for (const std::vector<std::int64_t>& texts : texts_of)
     for (const std::int64_t text : texts)
-      if (text >= static_cast<std::int64_t>(last_batch_with.size())) last_batch_with.resize(text + 1, -1);
+      if (text >= static_cast<std::int64_t>(last_batch_with.size()))
+        last_batch_with.resize(text + 1, -1);
 
   // Waiting rows are a linked list over positions in `order`; next[count] is its head.
   std::vector<std::int64_t> next(count + 1);
@@ -72,7 +76,8 @@ Batches no_duplicates_batches(const TrainingRows& rows, int batch_size, std::uin
     const auto number = static_cast<std::int64_t>(batches.size());
     std::vector<std::int64_t> batch;
     std::int64_t previous = count;
-    for (std::int64_t at = next[count]; at != count && std::ssize(batch) < batch_size; at = next[at]) {
+    for (std::int64_t at = next[count]; at != count && std::ssize(batch) < batch_size;
+         at = next[at]) {
       const std::vector<std::int64_t>& texts = texts_of[order[at]];
       if (std::any_of(texts.begin(), texts.end(),
                       [&](std::int64_t text) { return last_batch_with[text] == number; })) {

@@ -18,12 +18,15 @@ std::vector<std::string> outline(const HtmlDocument& document) {
   return lines;
 }
 
-std::vector<std::string> outline(const std::string& html) { return outline(parse_html(html, "page.html")); }
+std::vector<std::string> outline(const std::string& html) {
+  return outline(parse_html(html, "page.html"));
+}
 
 using Lines = std::vector<std::string>;
 
 TEST(HtmlDocumentTest, HeadingsNest) {
-  EXPECT_EQ(outline("<title>T</title><h1>A</h1>one<h2>B</h2><p>two<h3>C</h3>three<h2>D</h2>four<h1>E</h1>five"),
+  EXPECT_EQ(outline("<title>T</title><h1>A</h1>one<h2>B</h2><p>two<h3>C</h3>three<h2>D</"
+                    "h2>four<h1>E</h1>five"),
             (Lines{"A: one", "A > B: two", "A > B > C: three", "A > D: four", "E: five"}));
 }
 
@@ -40,32 +43,38 @@ TEST(HtmlDocumentTest, NoHeadingAndEmptyPages) {
 }
 
 TEST(HtmlDocumentTest, WhiteSpaceBlocksAndEntities) {
-  EXPECT_EQ(outline("<h1>A &amp;\n B</h1><p>x \n\t y&nbsp;z<b>b</b>old</p><ul><li>i</li><li>j</ul>k<br>l"),
-            (Lines{"A & B: x y zbold\ni\nj\nk\nl"}));
+  EXPECT_EQ(
+      outline(
+          "<h1>A &amp;\n B</h1><p>x \n\t y&nbsp;z<b>b</b>old</p><ul><li>i</li><li>j</ul>k<br>l"),
+      (Lines{"A & B: x y zbold\ni\nj\nk\nl"}));
   EXPECT_EQ(outline("<h1>T</h1><table><tr><td>a<td>b<tr><td>c</table>"), (Lines{"T: a b\nc"}));
-  EXPECT_EQ(outline("<h1>T</h1><pre>if x:\n    y\n\nz</pre>after"), (Lines{"T: if x:\ny\nz\nafter"}));
+  EXPECT_EQ(outline("<h1>T</h1><pre>if x:\n    y\n\nz</pre>after"),
+            (Lines{"T: if x:\ny\nz\nafter"}));
 }
 
 TEST(HtmlDocumentTest, LeavesOutWhatIsNotThePagesText) {
-  EXPECT_EQ(outline("<nav>n</nav><div class='related x'>r</div><header>banner</header>"
-                    "<h1>A<a class=headerlink href=#a>¶</a></h1>text<script>s()</script><style>s</style>"
-                    "<span class=linenos>1 2</span><div class=toc><dl><dt>Why?</dt></dl></div>"
-                    "<div role=search>q</div><footer>f</footer><div id=footer>g</div><!-- c -->"),
-            (Lines{"A: text"}));
+  EXPECT_EQ(
+      outline("<nav>n</nav><div class='related x'>r</div><header>banner</header>"
+              "<h1>A<a class=headerlink href=#a>¶</a></h1>text<script>s()</script><style>s</style>"
+              "<span class=linenos>1 2</span><div class=toc><dl><dt>Why?</dt></dl></div>"
+              "<div role=search>q</div><footer>f</footer><div id=footer>g</div><!-- c -->"),
+      (Lines{"A: text"}));
   EXPECT_EQ(outline("<h1>B ¶</h1>x"), (Lines{"B: x"}));
 }
 
 TEST(HtmlDocumentTest, ReadsTheMainPartOnly) {
   EXPECT_EQ(outline("side<main><header><h1>A</h1></header>text</main>side"), (Lines{"A: text"}));
-  EXPECT_EQ(outline("side<div class='body' role=main><h1>A</h1>text</div>side"), (Lines{"A: text"}));
+  EXPECT_EQ(outline("side<div class='body' role=main><h1>A</h1>text</div>side"),
+            (Lines{"A: text"}));
   EXPECT_EQ(outline("side<div class='document body'><h1>A</h1>text</div>side"), (Lines{"A: text"}));
 }
 
 TEST(HtmlDocumentTest, QuestionTermsAreSections) {
-  EXPECT_EQ(outline("<h2>Setup</h2>intro<dl><dt>What is\n <code>x</code>?</dt><dd>It is x."
-                    "<dl><dt>term</dt><dd>meaning</dd></dl></dd><dt>And y?<dd>Y.</dl>rest<h2>Next</h2>z"),
-            (Lines{"Setup: intro\nrest", "Setup > What is x?: It is x.\nterm\nmeaning", "Setup > And y?: Y.",
-                   "Next: z"}));
+  EXPECT_EQ(
+      outline("<h2>Setup</h2>intro<dl><dt>What is\n <code>x</code>?</dt><dd>It is x."
+              "<dl><dt>term</dt><dd>meaning</dd></dl></dd><dt>And y?<dd>Y.</dl>rest<h2>Next</h2>z"),
+      (Lines{"Setup: intro\nrest", "Setup > What is x?: It is x.\nterm\nmeaning",
+             "Setup > And y?: Y.", "Next: z"}));
 }
 
 TEST(HtmlDocumentTest, NestedQuestionsReturnToTheOuterAnswer) {
@@ -77,7 +86,9 @@ TEST(HtmlDocumentTest, NestedQuestionsReturnToTheOuterAnswer) {
 
 TEST(HtmlDocumentTest, Anchors) {
   const HtmlDocument document = parse_html(
-      "<section id=one><h1>A</h1>x</section><h2 id=two>B</h2>x<h2><a name=three></a>C</h2>x<h2>D</h2>x", "p");
+      "<section id=one><h1>A</h1>x</section><h2 id=two>B</h2>x<h2><a "
+      "name=three></a>C</h2>x<h2>D</h2>x",
+      "p");
   std::vector<std::string> anchors;
   for (const Section& section : document.sections) anchors.push_back(section.anchor);
   EXPECT_EQ(anchors, (Lines{"one", "two", "three", ""}));
@@ -85,7 +96,8 @@ TEST(HtmlDocumentTest, Anchors) {
 
 TEST(HtmlDocumentTest, MalformedMarkupIsRead) {
   EXPECT_EQ(outline("<h1>A<p>x</b></i></h1></div>y<h2>B</h2>"), (Lines{"A x: y", "A x > B: "}));
-  EXPECT_EQ(outline("</p></body><h2>B<h2>C</h2>x &lt; &bogus; <"), (Lines{"B: ", "C: x < &bogus; <"}));
+  EXPECT_EQ(outline("</p></body><h2>B<h2>C</h2>x &lt; &bogus; <"),
+            (Lines{"B: ", "C: x < &bogus; <"}));
   EXPECT_NO_THROW(outline(std::string("<h1>a\0b</h1><p>\0", 16)));
 }
 
@@ -95,7 +107,8 @@ TEST(HtmlDocumentTest, RefusesOtherEncodings) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kData);
-    EXPECT_NE(std::string(error.what()).find("docs/old.html: byte 6"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("docs/old.html: byte 6"), std::string::npos)
+        << error.what();
   }
 }
 

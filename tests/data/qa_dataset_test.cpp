@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 class QaDatasetTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "/qa_" +
-              testing::UnitTest::GetInstance()->current_test_info()->name();
+    folder_ =
+        testing::TempDir() + "/qa_" + testing::UnitTest::GetInstance()->current_test_info()->name();
     fs::create_directories(folder_);
   }
   void TearDown() override { fs::remove_all(folder_); }
@@ -43,7 +43,9 @@ class QaDatasetTest : public testing::Test {
   std::string folder_;
 };
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 EmbeddingQAFinetuneDataset small() {
   EmbeddingQAFinetuneDataset dataset;
@@ -65,12 +67,14 @@ TEST_F(QaDatasetTest, WritesWhatPythonWrites) {
 
 TEST_F(QaDatasetTest, EmptyDatasetIsPythonsToo) {
   EXPECT_EQ(EmbeddingQAFinetuneDataset().to_json(),
-            "{\n    \"queries\": {},\n    \"corpus\": {},\n    \"relevant_docs\": {},\n    \"mode\": \"text\"\n}");
+            "{\n    \"queries\": {},\n    \"corpus\": {},\n    \"relevant_docs\": {},\n    "
+            "\"mode\": \"text\"\n}");
 }
 
 TEST_F(QaDatasetTest, AcceptsCompactWithoutModeAndWithUnknownKeys) {
   const auto dataset = EmbeddingQAFinetuneDataset::from_json(write(
-      "a.json", R"({"queries":{"q":"Grüße"},"corpus":{"d":"t"},"relevant_docs":{"q":["d"]},"extra":[1]})"));
+      "a.json",
+      R"({"queries":{"q":"Grüße"},"corpus":{"d":"t"},"relevant_docs":{"q":["d"]},"extra":[1]})"));
   EXPECT_EQ(dataset.queries.text(0), "Grüße");
   EXPECT_FALSE(has(dataset.to_json(), "extra"));
 }
@@ -82,18 +86,20 @@ TEST_F(QaDatasetTest, AQueryWithoutAnEntryHasNoRelevantPassage) {
 }
 
 TEST_F(QaDatasetTest, NamesEveryMistakeAtOnce) {
-  const std::string message = refusal(
-      R"({"queries":{"q1":7,"q2":"x","q3":"y"},"corpus":{"d":null,"e":"t"},"mode":"image",)"
-      R"("relevant_docs":{"q2":["e","gone",3,"e"],"nobody":["e"],"q3":"e"}})");
-  for (const char* part : {"'q1' is a JSON number", "'d' is a JSON null", "'gone'", "a JSON number in the array",
-                           "'e' stands there twice", "'nobody'", "\"image\"", "'q3': a JSON string"})
+  const std::string message =
+      refusal(R"({"queries":{"q1":7,"q2":"x","q3":"y"},"corpus":{"d":null,"e":"t"},"mode":"image",)"
+              R"("relevant_docs":{"q2":["e","gone",3,"e"],"nobody":["e"],"q3":"e"}})");
+  for (const char* part :
+       {"'q1' is a JSON number", "'d' is a JSON null", "'gone'", "a JSON number in the array",
+        "'e' stands there twice", "'nobody'", "\"image\"", "'q3': a JSON string"})
     EXPECT_TRUE(has(message, part)) << part << " in " << message;
 }
 
 TEST_F(QaDatasetTest, ShowsAtMostTwentyMistakes) {
   std::string relevant;
   for (int i = 0; i < 50; ++i) relevant += (i == 0 ? "\"n" : ",\"n") + std::to_string(i) + "\":[]";
-  const std::string message = refusal(R"({"queries":{},"corpus":{},"relevant_docs":{)" + relevant + "}}");
+  const std::string message =
+      refusal(R"({"queries":{},"corpus":{},"relevant_docs":{)" + relevant + "}}");
   EXPECT_TRUE(has(message, "50 mistakes"));
   EXPECT_TRUE(has(message, "'n19'") && !has(message, "'n20'"));
   EXPECT_TRUE(has(message, "and 30 more"));
@@ -102,7 +108,8 @@ TEST_F(QaDatasetTest, ShowsAtMostTwentyMistakes) {
 TEST_F(QaDatasetTest, RefusesOtherFiles) {
   EXPECT_TRUE(has(refusal("[]"), "a JSON array, expected an object"));
   EXPECT_TRUE(has(refusal("{}"), "'corpus' is missing"));
-  EXPECT_TRUE(has(refusal(R"({"queries":[],"corpus":{},"relevant_docs":{}})"), "'queries' is a JSON array"));
+  EXPECT_TRUE(has(refusal(R"({"queries":[],"corpus":{},"relevant_docs":{}})"),
+                  "'queries' is a JSON array"));
   refusal("");
   refusal("{\"queries\":{\"a\":\"\xFF\"}}");
   refusal(R"({"queries":{"a":"1","a":"2"},"corpus":{},"relevant_docs":{}})");
@@ -142,7 +149,8 @@ TEST_F(QaDatasetTest, ReadsEverySharedDataset) {
 
 TEST_F(QaDatasetTest, TrainingRowsAreTheFirstOrAllPassages) {
   const TrainingRows first = make_training_rows(small(), false);
-  EXPECT_EQ(first.columns, (std::vector<std::vector<std::string>>{{"query q1", "query q2"}, {"text d2", "text d3"}}));
+  EXPECT_EQ(first.columns, (std::vector<std::vector<std::string>>{{"query q1", "query q2"},
+                                                                  {"text d2", "text d3"}}));
   EXPECT_EQ(first.document_id, (std::vector<std::int64_t>{1, 2}));
   EXPECT_EQ(first.skipped_unanswered, 1);
   const TrainingRows all = make_training_rows(small(), true);
@@ -182,7 +190,8 @@ TEST_F(QaDatasetTest, WrongNegativesAreRefused) {
   };
   const std::string good = R"({"query_id":"q1","negatives":["d4"]})";
   EXPECT_TRUE(has(refused(good), "no line for the query 'q2'"));
-  EXPECT_TRUE(has(refused(good + "\n" + R"({"query_id":"q2","negatives":["d1","d2"]})"), "'q2' has 2 negatives"));
+  EXPECT_TRUE(has(refused(good + "\n" + R"({"query_id":"q2","negatives":["d1","d2"]})"),
+                  "'q2' has 2 negatives"));
   EXPECT_TRUE(has(refused(R"({"query_id":"q9","negatives":[]})"), "line 1: no query 'q9'"));
   EXPECT_TRUE(has(refused(good + "\n" + good), "line 2: the query 'q1' stands there twice"));
   EXPECT_TRUE(has(refused(R"({"query_id":"q1","negatives":["d9"]})"), "no passage 'd9'"));
