@@ -32,11 +32,12 @@ class AddedTokenMatcher {  // immutable and thread-safe
  private:
   friend class AddedTokenPieces;
   std::vector<AddedToken> tokens_;
-  ByteTrie trie_;           // values are indices of tokens_
-  bool starts_[256] = {};   // bytes that a token may start with
+  ByteTrie trie_;          // values are indices of tokens_
+  bool starts_[256] = {};  // bytes that a token may start with
 };
 
-// Cuts a text into tokens found in it (leftmost, longest first) and the pieces between them, in order.
+// Cuts a text into tokens found in it (leftmost, longest first) and the pieces between them, in
+// order.
 class AddedTokenPieces {
  public:
   struct Piece {
@@ -53,8 +54,8 @@ class AddedTokenPieces {
   const AddedTokenMatcher& matcher_;
   std::string_view text_;
   std::size_t search_from_ = 0;
-  std::size_t piece_from_ = 0;   // where the next piece of text starts
-  std::int32_t held_id_ = -1;    // a token whose piece of text went out first
+  std::size_t piece_from_ = 0;  // where the next piece of text starts
+  std::int32_t held_id_ = -1;   // a token whose piece of text went out first
 };
 
 }  // namespace attune

@@ -27,8 +27,8 @@ class BertNormalizer {  // immutable and thread-safe
  public:
   explicit BertNormalizer(const BertNormalizerRules& rules);
   const BertNormalizerRules& rules() const { return rules_; }
-  // Appends what becomes of `text`, which must be UTF-8. Normalising is independent on both sides of a
-  // white space character, so a long text may be given in parts cut behind one.
+  // Appends what becomes of `text`, which must be UTF-8. Normalising is independent on both sides
+  // of a white space character, so a long text may be given in parts cut behind one.
   void append(std::string_view text, std::string& out) const;
   std::string normalize(std::string_view text) const;
 
@@ -39,8 +39,8 @@ class BertNormalizer {  // immutable and thread-safe
   std::array<char, 128> ascii_;  // 0x80: dropped
 };
 
-// The words of normalised text, in order: split at white space (dropped), every punctuation character
-// a word of its own.
+// The words of normalised text, in order: split at white space (dropped), every punctuation
+// character a word of its own.
 class BertWords {
  public:
   explicit BertWords(std::string_view text) : text_(text) {}

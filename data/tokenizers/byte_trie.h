@@ -1,6 +1,7 @@
 // A trie over byte strings for longest-prefix matching: one pass over the bytes, no hashing and no
 // allocation. Nodes are numbered breadth first, so a node's children are neighbours and a step is a
-// scan of at most 256 (nearly always one or two) label bytes. Built in time linear in the keys' bytes.
+// scan of at most 256 (nearly always one or two) label bytes. Built in time linear in the keys'
+// bytes.
 #pragma once
 
 #include <array>
@@ -19,7 +20,7 @@ class ByteTrie {
   static constexpr Node kRoot = 0;
   static constexpr Node kNone = ~Node{0};
   struct Match {
-    std::size_t length = 0;    // 0: none
+    std::size_t length = 0;  // 0: none
     std::int32_t value = -1;
   };
 
@@ -30,7 +31,8 @@ class ByteTrie {
   Node descend(Node from, std::string_view bytes) const;
   std::int32_t value(Node node) const { return values_[node]; }  // -1: no key ends here
 
-  // The longest non-empty prefix of text that leads from `from` to a key's end. `from` may be kNone.
+  // The longest non-empty prefix of text that leads from `from` to a key's end. `from` may be
+  // kNone.
   Match longest_prefix(Node from, std::string_view text) const {
     Match match;
     for (std::size_t i = 0; from != kNone && i < text.size();) {

@@ -20,7 +20,9 @@ class Characters {
  public:
   static const Characters& get();  // made on first use, constant afterwards
 
-  std::uint16_t flags(char32_t c) const { return flags_[blocks_[c / kBlock] * kBlock + c % kBlock]; }
+  std::uint16_t flags(char32_t c) const {
+    return flags_[blocks_[c / kBlock] * kBlock + c % kBlock];
+  }
   // What strip_accents makes of a character with kHasStripped. `hangul` is room for a syllable.
   std::span<const char32_t> stripped(char32_t c, std::array<char32_t, 3>& hangul) const;
   // Of a character with kHasLower. U+0130 gives U+0069; the caller adds U+0307.

@@ -37,20 +37,21 @@ TokenizedTexts Tokenizer::encode_batch(std::string_view prompt,
       static_cast<std::size_t>((count + kTextsPerPiece - 1) / kTextsPerPiece));
   parallel_for(static_cast<std::int64_t>(pieces.size()), threads, 1,
                [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t piece = begin; piece < end; ++piece) {
-      TokenizedTexts& out = pieces[static_cast<std::size_t>(piece)];
-      const std::int64_t last = std::min(count, (piece + 1) * kTextsPerPiece);
-      for (std::int64_t text = piece * kTextsPerPiece; text < last; ++text) {
-        try {
-          encode(prompt, texts[static_cast<std::size_t>(text)], max_length, out.ids);
-        } catch (const Error& error) {
-          if (error.kind() != ErrorKind::kData) throw;
-          throw Error(error.kind(), str_cat("text ", text, " (from 0): ", error.what()));
-        }
-        out.offsets.push_back(static_cast<std::int64_t>(out.ids.size()));
-      }
-    }
-  });
+                 for (std::int64_t piece = begin; piece < end; ++piece) {
+                   TokenizedTexts& out = pieces[static_cast<std::size_t>(piece)];
+                   const std::int64_t last = std::min(count, (piece + 1) * kTextsPerPiece);
+                   for (std::int64_t text = piece * kTextsPerPiece; text < last; ++text) {
+                     try {
+                       encode(prompt, texts[static_cast<std::size_t>(text)], max_length, out.ids);
+                     } catch (const Error& error) {
+                       if (error.kind() != ErrorKind::kData) throw;
+                       throw Error(error.kind(),
+                                   str_cat("text ", text, " (from 0): ", error.what()));
+                     }
+                     out.offsets.push_back(static_cast<std::int64_t>(out.ids.size()));
+                   }
+                 }
+               });
   TokenizedTexts all;
   std::size_t num_ids = 0;
   for (const TokenizedTexts& piece : pieces) num_ids += piece.ids.size();

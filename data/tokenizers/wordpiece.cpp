@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "data/tokenizers/quote.h"
 
 namespace attune {
 namespace {
@@ -24,12 +25,12 @@ std::vector<AddedToken> tokens_to_match(const BertWordPieceRules& rules, bool no
     const std::string name = token.content;
     if (normalized) token.content = normalizer.normalize(name);
     if (token.content.empty()) {
-      throw_error(ErrorKind::kData, place, ": added token ", token.id, " (\"", name,
-                  "\") is empty, so it would match everywhere; remove it from added_tokens");
+      throw_error(ErrorKind::kData, place, ": added token ", token.id, " (", quote(name),
+                  ") is empty, so it would match everywhere; remove it from added_tokens");
     }
     if (!contents.insert(token.content).second) {
-      throw_error(ErrorKind::kData, place, ": added token ", token.id, " (\"", name,
-                  "\") matches the same text as another one; remove one of the two");
+      throw_error(ErrorKind::kData, place, ": added token ", token.id, " (", quote(name),
+                  ") matches the same text as another one; remove one of the two");
     }
     tokens.push_back(std::move(token));
   }
@@ -40,19 +41,20 @@ void check_ids(const BertWordPieceRules& rules, const std::string& place) {
   std::unordered_set<std::int32_t> ids;
   std::unordered_set<std::string_view> tokens;
   for (const auto& [token, id] : rules.vocabulary) {
-    if (id < 0) throw_error(ErrorKind::kData, place, ": \"", token, "\" has the negative id ", id);
+    if (id < 0)
+      throw_error(ErrorKind::kData, place, ": ", quote(token), " has the negative id ", id);
     if (!ids.insert(id).second) {
-      throw_error(ErrorKind::kData, place, ": id ", id, " (\"", token,
-                  "\") is given to two tokens; every token needs an id of its own");
+      throw_error(ErrorKind::kData, place, ": id ", id, " (", quote(token),
+                  ") is given to two tokens; every token needs an id of its own");
     }
     if (!tokens.insert(token).second) {
-      throw_error(ErrorKind::kData, place, ": \"", token, "\" is in the vocabulary twice");
+      throw_error(ErrorKind::kData, place, ": ", quote(token), " is in the vocabulary twice");
     }
   }
   for (const AddedToken& token : rules.added_tokens) {
     if (token.id < 0) {
-      throw_error(ErrorKind::kData, place, ": added token \"", token.content,
-                  "\" has the negative id ", token.id);
+      throw_error(ErrorKind::kData, place, ": added token ", quote(token.content),
+                  " has the negative id ", token.id);
     }
     ids.insert(token.id);
   }
@@ -128,8 +130,8 @@ BertWordPiece::BertWordPiece(BertWordPieceRules rules, const std::string& place)
     vocabulary_size_ = std::max(vocabulary_size_, id + 1);
   }
   if (unknown_id_ < 0) {
-    throw_error(ErrorKind::kData, place, ": the unknown token \"", rules.unknown_token,
-                "\" is not in the vocabulary of ", rules.vocabulary.size(), " tokens");
+    throw_error(ErrorKind::kData, place, ": the unknown token ", quote(rules.unknown_token),
+                " is not in the vocabulary of ", rules.vocabulary.size(), " tokens");
   }
   for (const AddedToken& token : rules.added_tokens) {
     vocabulary_size_ = std::max(vocabulary_size_, token.id + 1);
@@ -162,8 +164,8 @@ void BertWordPiece::append_word(std::string_view word, std::vector<std::int32_t>
 
 void BertWordPiece::append_normalized(std::string_view text, std::size_t limit,
                                       std::vector<std::int32_t>& out) const {
-  // Parts are cut behind a space, where neither normalising nor splitting looks back; a text that is
-  // far too long is then read only as far as it is used. Tokens may span spaces: no parts then.
+  // Parts are cut behind a space, where neither normalising nor splitting looks back; a text that
+  // is far too long is then read only as far as it is used. Tokens may span spaces: no parts then.
   constexpr std::size_t kPart = 8192;
   std::string normalized;
   while (!text.empty() && out.size() < limit) {

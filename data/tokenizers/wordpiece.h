@@ -1,5 +1,5 @@
-// The tokenizer of BERT and its family: normalise, split into words, cut each word greedily into the
-// longest pieces of the vocabulary (Schuster and Nakajima 2012; Devlin et al. 2019).
+// The tokenizer of BERT and its family: normalise, split into words, cut each word greedily into
+// the longest pieces of the vocabulary (Schuster and Nakajima 2012; Devlin et al. 2019).
 #pragma once
 
 #include <cstdint>

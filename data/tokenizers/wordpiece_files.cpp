@@ -38,7 +38,9 @@ class Place {
     }
     return {*found, str_cat(where_, ": ", key)};
   }
-  Place element(std::size_t index) const { return {value_.at(index), str_cat(where_, "[", index, "]")}; }
+  Place element(std::size_t index) const {
+    return {value_.at(index), str_cat(where_, "[", index, "]")};
+  }
   Place member(const std::string& key, const Json& value) const {
     return {value, str_cat(where_, ": ", quote(key))};
   }
@@ -62,10 +64,13 @@ class Place {
     return value_.is_object() && value_.contains(key) ? at(key).boolean() : otherwise;
   }
   std::int32_t id() const {
-    if (!value_.is_number_unsigned() || value_.get<std::uint64_t>() >= kMaxIds) {
-      refuse(str_cat("a token id from 0 to ", kMaxIds - 1));
-    }
+    if (!is_id(value_)) refuse(str_cat("a token id from 0 to ", kMaxIds - 1));
     return value_.get<std::int32_t>();
+  }
+  static bool is_id(const Json& value) {
+    if (!value.is_number_integer()) return false;
+    const auto id = value.get<std::int64_t>();  // 2^63 and above turn negative here
+    return id >= 0 && id < kMaxIds;
   }
   // The section must be an object of the one type that is known.
   void require_type(const char* known) const {
@@ -101,10 +106,8 @@ void read_model(const Place& section, BertWordPieceRules& rules) {
   const Place vocabulary = section.at("vocab");
   rules.vocabulary.reserve(vocabulary.object().size());
   for (const auto& [token, id] : vocabulary.object().items()) {
-    rules.vocabulary.emplace_back(
-        token, id.is_number_unsigned() && id.get<std::uint64_t>() < kMaxIds
-                   ? id.get<std::int32_t>()
-                   : vocabulary.member(token, id).id());  // which makes the message
+    if (!Place::is_id(id)) vocabulary.member(token, id).id();  // makes the message
+    rules.vocabulary.emplace_back(token, id.get<std::int32_t>());
   }
 }
 
@@ -180,8 +183,7 @@ void read_template(const Place& section, BertWordPieceRules& rules) {
       behind = true;
       continue;
     }
-    const Place ids =
-        special_tokens.at(piece.at("SpecialToken").at("id").text().c_str()).at("ids");
+    const Place ids = special_tokens.at(piece.at("SpecialToken").at("id").text().c_str()).at("ids");
     for (std::size_t j = 0; j < ids.array().size(); ++j) {
       (behind ? rules.suffix_ids : rules.prefix_ids).push_back(ids.element(j).id());
     }
@@ -195,7 +197,8 @@ void read_post_processor(const Place& section, BertWordPieceRules& rules) {
   if (type.text() == "TemplateProcessing") {
     read_template(section, rules);
   } else if (type.text() == "BertProcessing") {
-    for (const auto& [key, ids] : {std::pair{"cls", &rules.prefix_ids}, {"sep", &rules.suffix_ids}}) {
+    for (const auto& [key, ids] :
+         {std::pair{"cls", &rules.prefix_ids}, {"sep", &rules.suffix_ids}}) {
       const Place pair = section.at(key);  // [token, id]
       if (pair.array().size() != 2) pair.refuse("a token and its id");
       pair.element(0).text();
@@ -321,9 +324,11 @@ BertWordPieceRules read_vocabulary_txt(std::string_view vocabulary, const std::s
       }
     }
   }
-  for (const auto& [role, otherwise] :
-       {std::pair{"unk_token", "[UNK]"}, {"sep_token", "[SEP]"}, {"pad_token", "[PAD]"},
-        {"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}}) {
+  for (const auto& [role, otherwise] : {std::pair{"unk_token", "[UNK]"},
+                                        {"sep_token", "[SEP]"},
+                                        {"pad_token", "[PAD]"},
+                                        {"cls_token", "[CLS]"},
+                                        {"mask_token", "[MASK]"}}) {
     AddedToken token;
     token.content = otherwise;
     if (map.has(role)) {
