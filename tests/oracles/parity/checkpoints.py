@@ -36,6 +36,7 @@ class Shape:
     layers: int = 3
     epsilon: float = 1e-12
     prompts: dict = dataclasses.field(default_factory=dict)
+    include_prompt: bool = True  # False: prompts are embedded but not pooled
 
 
 SHAPES = [
@@ -45,6 +46,7 @@ SHAPES = [
     Shape("max", pooling="max", normalize=False),
     Shape("sqrt", pooling="mean_sqrt_len_tokens", normalize=False, layout="new"),
     Shape("raw", normalize=False, limit=16, epsilon=1e-5),
+    Shape("unpooled", layout="new", prompts={"query": "find what answers: ", "document": "a: "}, include_prompt=False),
     Shape("cased", cased=True, layout="new", pooling="cls"),
     Shape("wide", layout="new", prefix="bert.", hidden=128, heads=2, limit=BASE_LIMIT),
 ]
@@ -102,7 +104,8 @@ def _classic(directory, shape):
 
 def _new(directory, plain, shape):
     encoder = modules.Transformer(str(plain), max_seq_length=shape.limit)
-    parts = [encoder, modules.Pooling(shape.hidden, pooling_mode=shape.pooling)]
+    parts = [encoder, modules.Pooling(
+        shape.hidden, pooling_mode=shape.pooling, include_prompt=shape.include_prompt)]
     if shape.normalize:
         parts.append(modules.Normalize())
     model = SentenceTransformer(modules=parts, device="cpu", prompts=shape.prompts or None)

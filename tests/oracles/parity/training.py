@@ -108,8 +108,10 @@ def rows(table, context):
     def ask(name, base, rows_, settings, **more):
         return table.guard(name, oracle_name(), _question, context, name, base, rows_, settings, *more.values())
 
-    ask("bge, pairs", small["bge"], pairs, hundred)
-    ask("max, pairs, cosine", small["max"], pairs, dataclasses.replace(hundred, schedule="cosine", max_grad_norm=0.5))
+    # Limits near the median norm: some steps are clipped, some are not, so Adam cannot scale a wrong clip away.
+    ask("bge, pairs", small["bge"], pairs, dataclasses.replace(hundred, max_grad_norm=8.4))
+    ask("max, pairs, cosine", small["max"], pairs,
+        dataclasses.replace(hundred, schedule="cosine", max_grad_norm=2.8))
     ask("e5, 2 negatives, prompts", small["e5"], hard,
         dataclasses.replace(hundred, query_prompt="query: ", document_prompt="passage: "))
     ask("raw, no duplicates", small["raw"], pairs,
