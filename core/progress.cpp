@@ -89,7 +89,10 @@ void Progress::update(std::int64_t done, const std::string& detail) {
   last_shown_ = now;
   std::string text = line(done, detail);
   if (!terminal_) return show(text + "\n");
-  if (const std::size_t width = terminal_width() - 1; text.size() > width) text.resize(width);
+  if (std::size_t width = terminal_width() - 1; text.size() > width) {
+    while (width > 0 && (text[width] & 0xc0) == 0x80) --width;  // not inside a character
+    text.resize(width);
+  }
   const std::size_t blanks = width_ > text.size() ? width_ - text.size() : 0;
   width_ = text.size();
   show("\r" + text + std::string(blanks, ' '));
