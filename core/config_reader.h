@@ -1,5 +1,5 @@
-// Strict configuration from YAML. A component declares its settings once, beside the class that uses
-// them:
+// Strict configuration from YAML. A component declares its settings once, beside the class that
+// uses them:
 //
 //   struct TrainConfig {
 //     int epochs = 2;
@@ -12,11 +12,12 @@
 // From that one list come parsing, printing and the documentation page. Every mistake of a file is
 // collected and thrown together as Error{kConfig}, each as
 //   run.yaml:12:5: unknown key 'learing_rate' in 'train' (did you mean 'learning_rate'?)
-// Overrides come after the file's lines. A section that the file does not give keeps its defaults; one
-// that is given without a value ("generate:") is an empty mapping, and a string without a value is empty.
-// Scalars are parsed here, not by yaml-cpp: decimal numbers only (010 and 0x10 are refused), true and
-// false only, whole text consumed. Duplicate keys, merge keys (<<), several documents, nesting deeper
-// than 32, more than 10,000 nodes after aliases and files over 1 MiB are refused.
+// Overrides come after the file's lines. A section that the file does not give keeps its defaults;
+// one that is given without a value ("generate:") is an empty mapping, and a string without a value
+// is empty. Scalars are parsed here, not by yaml-cpp: decimal numbers only (010 and 0x10 are
+// refused), true and false only, whole text consumed. Duplicate keys, merge keys (<<), several
+// documents, nesting deeper than 32, more than 10,000 nodes after aliases and files over 1 MiB are
+// refused.
 #pragma once
 
 #include <cstdint>
@@ -34,10 +35,10 @@ namespace attune {
 struct Constraint {
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
-  bool minimum_is_open = false;  // value > minimum rather than >=
+  bool minimum_is_open = false;        // value > minimum rather than >=
   std::vector<std::string> choices{};  // strings only; empty: anything
-  bool required = false;            // the key must be given
-  bool not_empty = false;           // strings and lists
+  bool required = false;               // the key must be given
+  bool not_empty = false;              // strings and lists
 };
 Constraint at_least(double minimum);
 Constraint above(double minimum);
@@ -61,15 +62,16 @@ class ConfigReader {
   void field(const char* key, double& value, const char* help, const Constraint& = {});
   void field(const char* key, std::string& value, const char* help, const Constraint& = {});
   void field(const char* key, std::vector<int>& value, const char* help, const Constraint& = {});
-  void field(const char* key, std::vector<std::string>& value, const char* help, const Constraint& = {});
+  void field(const char* key, std::vector<std::string>& value, const char* help,
+             const Constraint& = {});
   template <class Section>
-  void section(const char* key, Section& value, const char* help) {
+  void section(const char* key, Section& value, const char* /*help*/) {
     ConfigReader inner = enter(key);
     value.visit(inner);
     inner.finish();
   }
-  // Whether the file gives this key at all (a stage runs only when it is named). The key is not read by
-  // this: one that has() finds and visit() then leaves alone is an unknown key.
+  // Whether the file gives this key at all (a stage runs only when it is named). The key is not
+  // read by this: one that has() finds and visit() then leaves alone is an unknown key.
   bool has(const char* key) const;
   // A mistake found by a rule over several fields, placed at `key`.
   void mistake(const char* key, const std::string& message);
@@ -82,7 +84,8 @@ class ConfigReader {
   std::shared_ptr<ConfigNode> node_;
 };
 
-// A parsed file with its overrides (`section.key=value`, reported as `override 'section.key=value'`).
+// A parsed file with its overrides (`section.key=value`, reported as `override
+// 'section.key=value'`).
 class ConfigDocument {
  public:
   static ConfigDocument load(const std::string& path, std::span<const std::string> overrides = {});
