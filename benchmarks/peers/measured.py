@@ -1,0 +1,90 @@
+"""What the peer benchmarks share: where the oracles lie, the machine's description, spreads, reports."""
+
+import datetime
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+REPORTS = ROOT / "benchmarks" / "reports"
+sys.path.insert(0, str(ROOT / "tests" / "oracles"))
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def add_options(parser):
+    parser.add_argument("--attune", type=pathlib.Path, default=ROOT / "build/release/attune", help="the program")
+    parser.add_argument("--base", type=pathlib.Path, help="model directory; all-MiniLM-L6-v2 where installed")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of both programs")
+    parser.add_argument("--work", type=pathlib.Path, help="scratch folder (a new one under build/)")
+    parser.add_argument("--reports", type=pathlib.Path, default=REPORTS)
+
+
+def check(options, name):
+    """Fills in what was left out; returns an error for people, or None."""
+    from parity import checkpoints
+
+    options.base_name = options.base.name if options.base else "all-MiniLM-L6-v2"
+    options.base = options.base or checkpoints.find_base_model()
+    if options.base is None:
+        return "all-MiniLM-L6-v2 is not installed (scripts/setup --peers); or pass --base"
+    if not options.attune.is_file():
+        return f"{options.attune} is not there: build it, or pass --attune"
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    options.work = options.work or ROOT / "build" / "benchmarks" / f"{name}-{stamp}"
+    options.work.mkdir(parents=True, exist_ok=True)
+    return None
+
+
+def processor():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def facts(attune, threads):
+    from parity import peer_training
+
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return {
+        "date": datetime.date.today().isoformat(), "commit": commit.stdout.strip() or "unknown",
+        "attune": attune.version(), **peer_training.versions(), "python": platform.python_version(),
+        "processor": processor(), "cores": os.cpu_count(), "threads": threads,
+        "load before": round(os.getloadavg()[0], 2),
+    }
+
+
+def spread(values):
+    """Median and the quartiles around it."""
+    values = sorted(values)
+    quartiles = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
+    return {"median": statistics.median(values), "low": quartiles[0], "high": quartiles[2], "count": len(values)}
+
+
+def write_report(folder, name, lines, raw):
+    """NAME-DATE.md and .json; a second run of a day gets a number, no report is overwritten."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{name}-{datetime.date.today().isoformat()}"
+    number = 1
+    while (folder / f"{stem}.md").exists():
+        number += 1
+        stem = f"{name}-{datetime.date.today().isoformat()}-{number}"
+    (folder / f"{stem}.json").write_text(json.dumps(raw, indent=1, default=str) + "\n", encoding="utf-8")
+    (folder / f"{stem}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / f"{stem}.md"
+
+
+def table(heads, rows):
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    return lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+
+
+def shown(path):
+    """A path for a report: of the project, or only its last part; never this machine's."""
+    path = pathlib.Path(path).resolve()
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
