@@ -281,7 +281,7 @@ TEST(WordPieceFiles, MutatedFilesNeverCrash) {
     const std::string bytes = mutate(text);
     try_one([&] { return make(parse_json(bytes, "t.json")); });
   }
-  EXPECT_GT(loaded, 100);
+  EXPECT_GT(loaded, 20);
   const std::string lines = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\na\n##b\n\u4f60\n";
   loaded = 0;
   for (int i = 0; i < 2000; ++i) {

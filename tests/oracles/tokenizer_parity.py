@@ -223,7 +223,7 @@ def character_tokenizer(switches, texts, added=()):
 
 
 def added_tokens():
-    contents = ["[M]", "[MASK]", "ab", "abc", "\u00c9t\u00e9", " sp ace", "\u4f60", "#", "b ", "\u0301"]
+    contents = ["[M]", "[MASK]", "ab", "abc", "\u00c9t\u00e9", " sp ace", "\u4f60", "#", "b ", "e\u0301x"]
     flags = itertools.product((False, True), repeat=4)
     return [dict(content=content, single_word=w, lstrip=left, rstrip=right, normalized=n)
             for content, (w, left, right, n) in zip(contents * 4, itertools.islice(flags, 1, None))][
