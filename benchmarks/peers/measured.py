@@ -1,4 +1,6 @@
-"""What the peer benchmarks share: where the oracles lie, the machine's description, spreads, reports."""
+"""What the peer benchmarks share: where the oracles lie, the machine's description, spreads,
+reports.
+"""
 
 import datetime
 import json
@@ -17,8 +19,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 def add_options(parser):
-    parser.add_argument("--attune", type=pathlib.Path, default=ROOT / "build/release/attune", help="the program")
-    parser.add_argument("--base", type=pathlib.Path, help="model directory; all-MiniLM-L6-v2 where installed")
+    parser.add_argument(
+        "--attune", type=pathlib.Path, default=ROOT / "build/release/attune", help="the program"
+    )
+    parser.add_argument(
+        "--base", type=pathlib.Path, help="model directory; all-MiniLM-L6-v2 where installed"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of both programs")
     parser.add_argument("--work", type=pathlib.Path, help="scratch folder (a new one under build/)")
     parser.add_argument("--reports", type=pathlib.Path, default=REPORTS)
@@ -50,11 +56,18 @@ def processor():
 def facts(attune, threads):
     from parity import peer_training
 
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    )
     return {
-        "date": datetime.date.today().isoformat(), "commit": commit.stdout.strip() or "unknown",
-        "attune": attune.version(), **peer_training.versions(), "python": platform.python_version(),
-        "processor": processor(), "cores": os.cpu_count(), "threads": threads,
+        "date": datetime.date.today().isoformat(),
+        "commit": commit.stdout.strip() or "unknown",
+        "attune": attune.version(),
+        **peer_training.versions(),
+        "python": platform.python_version(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": threads,
         "load before": round(os.getloadavg()[0], 2),
     }
 
@@ -63,7 +76,12 @@ def spread(values):
     """Median and the quartiles around it."""
     values = sorted(values)
     quartiles = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
-    return {"median": statistics.median(values), "low": quartiles[0], "high": quartiles[2], "count": len(values)}
+    return {
+        "median": statistics.median(values),
+        "low": quartiles[0],
+        "high": quartiles[2],
+        "count": len(values),
+    }
 
 
 def write_report(folder, name, lines, raw):
@@ -74,7 +92,9 @@ def write_report(folder, name, lines, raw):
     while (folder / f"{stem}.md").exists():
         number += 1
         stem = f"{name}-{datetime.date.today().isoformat()}-{number}"
-    (folder / f"{stem}.json").write_text(json.dumps(raw, indent=1, default=str) + "\n", encoding="utf-8")
+    (folder / f"{stem}.json").write_text(
+        json.dumps(raw, indent=1, default=str) + "\n", encoding="utf-8"
+    )
     (folder / f"{stem}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder / f"{stem}.md"
 

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""LlamaIndex's full finetuning against `attune train` on the 10-K set: quality over seeds, time a pair.
+"""LlamaIndex's full finetuning against `attune train` on the 10-K set: quality over seeds, time a
+pair.
 
-    .venv/bin/python benchmarks/peers/llamaindex_finetune/run.py [--seeds 42 43 44] [--steps 0] [--help]
+    .venv/bin/python benchmarks/peers/llamaindex_finetune/run.py [--seeds 42 43 44] [--help]
 
-The peer is what SentenceTransformersFinetuneEngine (llama-index-finetuning 0.4.2) does: that package
-cannot be installed beside these peers, so its few lines are written out here: InputExamples of each query
-and its first passage, a shuffled DataLoader, MultipleNegativesRankingLoss, warm-up over 10 % of the
-steps, and SentenceTransformer.fit with its defaults (AdamW 2e-5, decay 0.01, WarmupLinear, clip 1,
-dropout on), without evaluation. attune gets the same settings. Both artifacts are measured by the same
-InformationRetrievalEvaluator on the validation split. Which program goes first alternates.
+The peer is what SentenceTransformersFinetuneEngine (llama-index-finetuning 0.4.2) does: that
+package cannot be installed beside these peers, so its few lines are written out here:
+InputExamples of each query and its first passage, a shuffled DataLoader,
+MultipleNegativesRankingLoss, warm-up over 10 % of the steps, and SentenceTransformer.fit with its
+defaults (AdamW 2e-5, decay 0.01, WarmupLinear, clip 1, dropout on), without evaluation. attune
+gets the same settings. Both artifacts are measured by the same InformationRetrievalEvaluator on
+the validation split. Which program goes first alternates.
 """
 
 import argparse
@@ -31,27 +33,38 @@ from transformers import set_seed
 from parity import corpora, embeddings, generated_texts, metrics, peer_training
 from parity.program import Attune, AttuneFailed
 
-TRAIN, VALIDATION = "finetune_embedding/retrieval/train.json", "finetune_embedding/retrieval/val.json"
+TRAIN, VALIDATION = (
+    "finetune_embedding/retrieval/train.json",
+    "finetune_embedding/retrieval/val.json",
+)
 SHOWN = ("hit_rate@5", "mrr@10", "ndcg@10")
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44], help="one run of each program each")
-    parser.add_argument("--steps", type=int, default=0, help="only so many steps, to try it; 0: all epochs")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[42, 43, 44], help="one run of each program each"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=0, help="only so many steps, to try it; 0: all epochs"
+    )
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=10)
     parser.add_argument("--learning-rate", type=float, default=2e-5)
     parser.add_argument("--max-length", type=int, default=256)
-    parser.add_argument("--sampler", choices=("default", "no_duplicates"), default="default",
-                        help="attune's; default is the peer's order")
+    parser.add_argument(
+        "--sampler",
+        choices=("default", "no_duplicates"),
+        default="default",
+        help="attune's; default is the peer's order",
+    )
     measured.add_options(parser)
     return parser.parse_args(arguments)
 
 
 @contextlib.contextmanager
 def seeded_arguments(seed, steps):
-    """`fit` fixes TrainingArguments' seed at 42 and its steps at whole epochs; both are set from here."""
+    """`fit` fixes TrainingArguments' seed and steps; here both are given."""
     import sentence_transformers.sentence_transformer.fit_mixin as fit_mixin
 
     original = fit_mixin.SentenceTransformerTrainingArguments
@@ -72,24 +85,40 @@ def seeded_arguments(seed, steps):
 def train_peer(options, rows, seed, place):
     """The engine's finetune(); returns seconds of the call."""
     set_seed(seed)
-    model = SentenceTransformer(str(options.base), device="cpu", model_kwargs={"dtype": torch.float32})
+    model = SentenceTransformer(
+        str(options.base), device="cpu", model_kwargs={"dtype": torch.float32}
+    )
     model.max_seq_length = options.max_length
-    loader = DataLoader([InputExample(texts=list(row)) for row in rows], batch_size=options.batch_size, shuffle=True)
+    loader = DataLoader(
+        [InputExample(texts=list(row)) for row in rows], batch_size=options.batch_size, shuffle=True
+    )
     warm_up = int(len(loader) * options.epochs * 0.1)
     loss = MultipleNegativesRankingLoss(model)
     with seeded_arguments(seed, options.steps), contextlib.chdir(options.work):
         began = time.perf_counter()
-        model.fit(train_objectives=[(loader, loss)], epochs=options.epochs, warmup_steps=warm_up,
-                  optimizer_params={"lr": options.learning_rate}, evaluation_steps=0, output_path=str(place),
-                  show_progress_bar=False)
+        model.fit(
+            train_objectives=[(loader, loss)],
+            epochs=options.epochs,
+            warmup_steps=warm_up,
+            optimizer_params={"lr": options.learning_rate},
+            evaluation_steps=0,
+            output_path=str(place),
+            show_progress_bar=False,
+        )
         return time.perf_counter() - began
 
 
 def train_attune(options, attune, data, seed):
     """(artifact, seconds of the whole command, seconds of its steps)."""
     settings = peer_training.Settings(
-        seed=seed, epochs=options.epochs, batch_size=options.batch_size, max_steps=options.steps,
-        learning_rate=options.learning_rate, max_length=options.max_length, dropout=None, sampler=options.sampler,
+        seed=seed,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        max_steps=options.steps,
+        learning_rate=options.learning_rate,
+        max_length=options.max_length,
+        dropout=None,
+        sampler=options.sampler,
     )
     began = time.perf_counter()
     run = attune.train(options.base, data, settings)
@@ -99,7 +128,9 @@ def train_attune(options, attune, data, seed):
 def quality(model, held_out):
     peer = embeddings.peer_of(model)
     peer.similarity_fn_name = "cosine"
-    values = metrics.evaluator(held_out["queries"], held_out["corpus"], held_out["relevant_docs"])(peer)
+    values = metrics.evaluator(held_out["queries"], held_out["corpus"], held_out["relevant_docs"])(
+        peer
+    )
     return metrics.attune_names(values)
 
 
@@ -114,34 +145,59 @@ def measure(options, attune, rows, data, held_out):
                 seconds = steps = train_peer(options, rows, seed, model)
             else:
                 model, seconds, steps = train_attune(options, attune, data, seed)
-            runs.append({"program": who, "seed": seed, "seconds": seconds, "step seconds": steps,
-                         "seconds/pair": seconds / pairs, "metrics": quality(model, held_out)})
+            runs.append(
+                {
+                    "program": who,
+                    "seed": seed,
+                    "seconds": seconds,
+                    "step seconds": steps,
+                    "seconds/pair": seconds / pairs,
+                    "metrics": quality(model, held_out),
+                }
+            )
             shown = ", ".join(f"{name} {runs[-1]['metrics'][name]:.4f}" for name in SHOWN)
             print(f"{who}, seed {seed}: {seconds:.0f} s, {shown}", file=sys.stderr, flush=True)
     return runs
 
 
 def verdict(runs):
-    """Per metric: whether attune's mean lies within the peer's spread over seeds, widened by attune's own."""
+    """Per metric: whether attune's mean is not below the peer's by more than the seeds' spread."""
     result = {}
     for name in SHOWN:
-        values = {who: [r["metrics"][name] for r in runs if r["program"] == who] for who in ("peer", "attune")}
+        values = {
+            who: [r["metrics"][name] for r in runs if r["program"] == who]
+            for who in ("peer", "attune")
+        }
         means = {who: statistics.mean(v) for who, v in values.items()}
         room = max(max(v) - min(v) for v in values.values())
-        result[name] = {"values": values, "means": means, "room": room,
-                        "holds": means["attune"] >= means["peer"] - room}
-    pace = {who: statistics.median(r["seconds/pair"] for r in runs if r["program"] == who) for who in ("peer", "attune")}
+        result[name] = {
+            "values": values,
+            "means": means,
+            "room": room,
+            "holds": means["attune"] >= means["peer"] - room,
+        }
+    pace = {
+        who: statistics.median(r["seconds/pair"] for r in runs if r["program"] == who)
+        for who in ("peer", "attune")
+    }
     result["seconds/pair"] = pace | {"holds": pace["attune"] <= pace["peer"]}
     return result
 
 
 def report(options, facts, base, runs, result):
-    lines = [f"# Full finetuning on the 10-K set: attune against LlamaIndex's engine ({facts['date']})", "",
-             f"{len(options.seeds)} seeds each, interleaved; {options.epochs} epochs, batch {options.batch_size}, "
-             f"learning rate {options.learning_rate:g}, {options.max_length} tokens, dropout on"
-             + (f", cut to {options.steps} steps" if options.steps else "") + ". The peer is its engine's call of "
-             "SentenceTransformer.fit, written out (the package cannot be installed beside these versions). Quality: "
-             "one InformationRetrievalEvaluator for both, validation split.", ""]
+    lines = [
+        f"# Full finetuning on the 10-K set: attune against LlamaIndex's engine ({facts['date']})",
+        "",
+        f"{len(options.seeds)} seeds each, interleaved; {options.epochs} epochs, batch "
+        f"{options.batch_size}, "
+        f"learning rate {options.learning_rate:g}, {options.max_length} tokens, dropout on"
+        + (f", cut to {options.steps} steps" if options.steps else "")
+        + ". The peer is its engine's call of "
+        "SentenceTransformer.fit, written out (the package cannot be installed beside these "
+        "versions). Quality: "
+        "one InformationRetrievalEvaluator for both, validation split.",
+        "",
+    ]
     cells = [("base", "-", *(f"{base[name]:.4f}" for name in SHOWN), "-")]
     for who in ("peer", "attune"):
         means = []
@@ -149,21 +205,48 @@ def report(options, facts, base, runs, result):
             v = result[name]["values"][who]
             means.append(f"{statistics.mean(v):.4f} ({min(v):.4f} to {max(v):.4f})")
         cells.append((who, len(options.seeds), *means, f"{result['seconds/pair'][who]:.4f}"))
-    lines += measured.table(("program", "seeds", *(f"{name}, mean (range)" for name in SHOWN),
-                             "seconds a pair, median"), cells)
+    lines += measured.table(
+        (
+            "program",
+            "seeds",
+            *(f"{name}, mean (range)" for name in SHOWN),
+            "seconds a pair, median",
+        ),
+        cells,
+    )
     lines += [""]
     for name in SHOWN:
         r = result[name]
-        lines += [f"- {name}: attune {r['means']['attune'] - r['means']['peer']:+.4f} against the peer; spread of "
-                  f"seeds {r['room']:.4f}: {'holds' if r['holds'] else 'FAILS'}"]
+        lines += [
+            f"- {name}: attune {r['means']['attune'] - r['means']['peer']:+.4f} against the "
+            "peer; spread of "
+            f"seeds {r['room']:.4f}: {'holds' if r['holds'] else 'FAILS'}"
+        ]
     pace = result["seconds/pair"]
-    lines += [f"- time a pair: {pace['attune'] / pace['peer']:.2f} of the peer's (attune's is the whole command, its "
-              f"start, reading and writing included): {'holds' if pace['holds'] else 'FAILS'}", "", "## Runs", ""]
-    lines += measured.table(("program", "seed", "seconds", *SHOWN), [
-        (r["program"], r["seed"], f"{r['seconds']:.1f}", *(f"{r['metrics'][name]:.4f}" for name in SHOWN))
-        for r in runs])
-    lines += ["", "## Where", ""] + measured.table(("what", "value"), list(facts.items()) + [
-        ("base", options.base_name), ("attune's sampler", options.sampler)])
+    lines += [
+        f"- time a pair: {pace['attune'] / pace['peer']:.2f} of the peer's (attune's is the "
+        "whole command, its "
+        f"start, reading and writing included): {'holds' if pace['holds'] else 'FAILS'}",
+        "",
+        "## Runs",
+        "",
+    ]
+    lines += measured.table(
+        ("program", "seed", "seconds", *SHOWN),
+        [
+            (
+                r["program"],
+                r["seed"],
+                f"{r['seconds']:.1f}",
+                *(f"{r['metrics'][name]:.4f}" for name in SHOWN),
+            )
+            for r in runs
+        ],
+    )
+    lines += ["", "## Where", ""] + measured.table(
+        ("what", "value"),
+        list(facts.items()) + [("base", options.base_name), ("attune's sampler", options.sampler)],
+    )
     raw = {"facts": facts, "base": base, "runs": runs, "verdict": result}
     return measured.write_report(options.reports, "llamaindex_finetune", lines, raw), lines
 
@@ -173,7 +256,7 @@ def main(arguments=None):
     error = measured.check(options, "llamaindex_finetune")
     paths = [corpora.find(TRAIN), corpora.find(VALIDATION)]
     if not error and None in paths:
-        error = "finetune_embedding is not in the shared data beside the repository: this benchmark needs it"
+        error = f"{TRAIN} is not in the shared data beside the repository"
     if error:
         print(error, file=sys.stderr)
         return 2

@@ -1,1 +1,3 @@
-"""attune beside its peers: each module asks one group of questions and answers with rows of one table."""
+"""attune beside its peers: each module asks one group of questions and answers with rows of one
+table.
+"""

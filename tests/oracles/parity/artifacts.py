@@ -1,4 +1,6 @@
-"""A trained artifact, its base deleted, in sentence-transformers, in LlamaIndex and in attune itself."""
+"""A trained artifact, its base deleted, in sentence-transformers, in LlamaIndex and in attune
+itself.
+"""
 
 import importlib.metadata
 import json
@@ -11,11 +13,13 @@ from .peer_training import Settings
 
 
 def _llama_index_vectors(artifact, prompts, texts):
-    """(passages, queries) of HuggingFaceEmbedding; it ignores stored prompts, so they are passed to it."""
+    """(passages, queries) of HuggingFaceEmbedding; told the prompts, as it drops stored ones."""
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
     model = HuggingFaceEmbedding(
-        model_name=str(artifact), device="cpu", query_instruction=prompts.get("query", ""),
+        model_name=str(artifact),
+        device="cpu",
+        query_instruction=prompts.get("query", ""),
         text_instruction=prompts.get("document", ""),
     )
     passages = np.array(model.get_text_embedding_batch(texts))
@@ -28,7 +32,12 @@ def _unit(vectors):
 
 
 def _stored_prompts(artifact):
-    return json.loads((artifact / "config_sentence_transformers.json").read_text("utf-8")).get("prompts") or {}
+    return (
+        json.loads((artifact / "config_sentence_transformers.json").read_text("utf-8")).get(
+            "prompts"
+        )
+        or {}
+    )
 
 
 def _question(table, context, name, base, settings, prompts):
@@ -48,14 +57,32 @@ def _question(table, context, name, base, settings, prompts):
     moved = embeddings.difference(before, ours["text"])
     if moved < 1e-5:
         raise ValueError("training did not change the embeddings: nothing would be compared")
-    worst = max(embeddings.difference(embeddings.expected(run.artifact, texts, role), ours[role]) for role in ours)
-    table.add(f"artifact in Python: {name}", embeddings.oracle_name(), f"{len(texts)} texts x text+query", worst,
-              embeddings.TOLERANCE, f"base deleted; training moved the embeddings by {moved:.2g}")
-    oracle = f"LlamaIndex HuggingFaceEmbedding {importlib.metadata.version('llama-index-embeddings-huggingface')}"
+    worst = max(
+        embeddings.difference(embeddings.expected(run.artifact, texts, role), ours[role])
+        for role in ours
+    )
+    table.add(
+        f"artifact in Python: {name}",
+        embeddings.oracle_name(),
+        f"{len(texts)} texts x text+query",
+        worst,
+        embeddings.TOLERANCE,
+        f"base deleted; training moved the embeddings by {moved:.2g}",
+    )
+    version = importlib.metadata.version("llama-index-embeddings-huggingface")
+    oracle = f"LlamaIndex HuggingFaceEmbedding {version}"
     passages, queries = _llama_index_vectors(run.artifact, prompts, texts)
-    worst = max(embeddings.difference(passages, _unit(ours["text"])), embeddings.difference(queries, _unit(ours["query"])))
-    table.add(f"artifact in LlamaIndex: {name}", oracle, f"{len(texts)} texts x text+query", worst,
-              embeddings.TOLERANCE)
+    worst = max(
+        embeddings.difference(passages, _unit(ours["text"])),
+        embeddings.difference(queries, _unit(ours["query"])),
+    )
+    table.add(
+        f"artifact in LlamaIndex: {name}",
+        oracle,
+        f"{len(texts)} texts x text+query",
+        worst,
+        embeddings.TOLERANCE,
+    )
 
 
 def rows(table, context):
@@ -63,7 +90,11 @@ def rows(table, context):
     few = Settings(batch_size=8, epochs=2, learning_rate=1e-3, max_length=48)
     e5 = {"query": "query: ", "document": "passage: "}
     cases = {
-        "e5": (context.shapes["e5"], Settings(**vars(few) | {"query_prompt": "query: ", "document_prompt": "passage: "}), e5),
+        "e5": (
+            context.shapes["e5"],
+            Settings(**vars(few) | {"query_prompt": "query: ", "document_prompt": "passage: "}),
+            e5,
+        ),
         "gte": (context.shapes["gte"], few, {}),
         "cased": (context.shapes["cased"], few, {}),
     }

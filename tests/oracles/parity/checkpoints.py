@@ -1,7 +1,7 @@
 """Small random BERT-shaped models in every directory form that users bring.
 
-Made by transformers and sentence-transformers themselves, so the files are theirs; only the classic
-layout, which 6.x no longer writes, is written here by hand.
+Made by transformers and sentence-transformers themselves, so the files are theirs; only the
+classic layout, which 6.x no longer writes, is written here by hand.
 """
 
 import dataclasses
@@ -40,13 +40,22 @@ class Shape:
 
 
 SHAPES = [
-    Shape("bge", pooling="cls", prompts={"query": "Represent this sentence for searching relevant passages: "}),
+    Shape(
+        "bge",
+        pooling="cls",
+        prompts={"query": "Represent this sentence for searching relevant passages: "},
+    ),
     Shape("e5", layout="new", prompts={"query": "query: ", "document": "passage: "}),
     Shape("gte", prefix="bert.", stored=torch.float16, hidden=96, heads=3),
     Shape("max", pooling="max", normalize=False),
     Shape("sqrt", pooling="mean_sqrt_len_tokens", normalize=False, layout="new"),
     Shape("raw", normalize=False, limit=16, epsilon=1e-5),
-    Shape("unpooled", layout="new", prompts={"query": "find what answers: ", "document": "a: "}, include_prompt=False),
+    Shape(
+        "unpooled",
+        layout="new",
+        prompts={"query": "find what answers: ", "document": "a: "},
+        include_prompt=False,
+    ),
     Shape("cased", cased=True, layout="new", pooling="cls"),
     Shape("wide", layout="new", prefix="bert.", hidden=128, heads=2, limit=BASE_LIMIT),
 ]
@@ -61,17 +70,28 @@ def _vocabulary(cased):
         pieces += [x.upper() for x in letters]
         pieces += [word.capitalize() for word in generated_texts.COMMON if len(word) > 4]
     pieces += [word for word in generated_texts.COMMON if len(word) > 1]
-    pieces += ["##" + s for s in generated_texts.SYLLABLES] + words.rare[:80] + ["\u6771", "\u4eac", "\u00e9"]
+    pieces += (
+        ["##" + s for s in generated_texts.SYLLABLES]
+        + words.rare[:80]
+        + ["\u6771", "\u4eac", "\u00e9"]
+    )
     return list(dict.fromkeys(pieces))
 
 
 def _encoder(shape, size):
     torch.manual_seed(sum(map(ord, shape.name)))
-    model = BertModel(BertConfig(
-        vocab_size=size, hidden_size=shape.hidden, num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads, intermediate_size=2 * shape.hidden,
-        max_position_embeddings=BASE_LIMIT, initializer_range=0.1, layer_norm_eps=shape.epsilon,
-    ))
+    model = BertModel(
+        BertConfig(
+            vocab_size=size,
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=2 * shape.hidden,
+            max_position_embeddings=BASE_LIMIT,
+            initializer_range=0.1,
+            layer_norm_eps=shape.epsilon,
+        )
+    )
     with torch.no_grad():  # biases start at 0 and norms at 1: a mistake there would not be seen
         for name, parameter in model.named_parameters():
             if name.endswith("bias") or "LayerNorm" in name:
@@ -86,26 +106,49 @@ def _json(path, value):
 
 def _classic(directory, shape):
     """The layout of sentence-transformers up to 5.3."""
-    types = [("", "Transformer"), ("1_Pooling", "Pooling")] + [("2_Normalize", "Normalize")] * shape.normalize
-    _json(directory / "modules.json", [
-        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for i, (path, kind) in enumerate(types)
-    ])
-    _json(directory / "sentence_bert_config.json", {"max_seq_length": shape.limit, "do_lower_case": False})
-    keys = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens",
-            "mean_sqrt_len_tokens": "mean_sqrt_len_tokens"}
+    types = [("", "Transformer"), ("1_Pooling", "Pooling")] + [
+        ("2_Normalize", "Normalize")
+    ] * shape.normalize
+    _json(
+        directory / "modules.json",
+        [
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for i, (path, kind) in enumerate(types)
+        ],
+    )
+    _json(
+        directory / "sentence_bert_config.json",
+        {"max_seq_length": shape.limit, "do_lower_case": False},
+    )
+    keys = {
+        "cls": "cls_token",
+        "mean": "mean_tokens",
+        "max": "max_tokens",
+        "mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    }
     flags = {f"pooling_mode_{key}": mode == shape.pooling for mode, key in keys.items()}
-    _json(directory / "1_Pooling" / "config.json", {"word_embedding_dimension": shape.hidden} | flags)
-    _json(directory / "config_sentence_transformers.json", {
-        "__version__": {"sentence_transformers": "3.0.0"}, "prompts": shape.prompts,
-        "default_prompt_name": None, "similarity_fn_name": "cosine",
-    })
+    _json(
+        directory / "1_Pooling" / "config.json", {"word_embedding_dimension": shape.hidden} | flags
+    )
+    _json(
+        directory / "config_sentence_transformers.json",
+        {
+            "__version__": {"sentence_transformers": "3.0.0"},
+            "prompts": shape.prompts,
+            "default_prompt_name": None,
+            "similarity_fn_name": "cosine",
+        },
+    )
 
 
 def _new(directory, plain, shape):
     encoder = modules.Transformer(str(plain), max_seq_length=shape.limit)
-    parts = [encoder, modules.Pooling(
-        shape.hidden, pooling_mode=shape.pooling, include_prompt=shape.include_prompt)]
+    parts = [
+        encoder,
+        modules.Pooling(
+            shape.hidden, pooling_mode=shape.pooling, include_prompt=shape.include_prompt
+        ),
+    ]
     if shape.normalize:
         parts.append(modules.Normalize())
     model = SentenceTransformer(modules=parts, device="cpu", prompts=shape.prompts or None)
@@ -114,7 +157,9 @@ def _new(directory, plain, shape):
 
 def _rewrite_weights(directory, shape):
     path = directory / "model.safetensors"
-    weights = {shape.prefix + k: v.to(shape.stored).contiguous() for k, v in load_file(path).items()}
+    weights = {
+        shape.prefix + k: v.to(shape.stored).contiguous() for k, v in load_file(path).items()
+    }
     save_file(weights, path, metadata={"format": "pt"})
 
 

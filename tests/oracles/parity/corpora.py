@@ -1,12 +1,20 @@
-"""Real collections beside the repository, used where they are there; their absence is told, never hidden."""
+"""Real collections beside the repository, used where they are there; their absence is told, never
+hidden.
+"""
 
 import gzip
 import json
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[4] / "shared" / "data"
-SETS = ["finetune_embedding/retrieval/train.json", "medquad/retrieval/test.json", "squad_v11/retrieval/test.json",
-        "xquad/retrieval/test.zh.json", "xquad/retrieval/test.ar.json", "xquad/retrieval/test.de.json"]
+SETS = [
+    "finetune_embedding/retrieval/train.json",
+    "medquad/retrieval/test.json",
+    "squad_v11/retrieval/test.json",
+    "xquad/retrieval/test.zh.json",
+    "xquad/retrieval/test.ar.json",
+    "xquad/retrieval/test.de.json",
+]
 
 
 def find(name):
@@ -29,8 +37,10 @@ def texts(table, context, count):
     for name in SETS[:3] if context.quick else SETS:
         path = find(name)
         if path is None:
-            table.remark(f"{name} is not there ({ROOT.name}/ is looked for beside the repository): "
-                         "generated texts alone stand for it")
+            table.remark(
+                f"{name} is not there ({ROOT.name}/ is looked for beside the repository): "
+                "generated texts alone stand for it"
+            )
             continue
         data = read(path)
         every = [*data["queries"].values(), *data["corpus"].values()]
@@ -43,4 +53,7 @@ def training_rows(name):
     if path is None:
         return None
     data = read(path)
-    return [(text, data["corpus"][data["relevant_docs"][key][0]]) for key, text in data["queries"].items()]
+    return [
+        (text, data["corpus"][data["relevant_docs"][key][0]])
+        for key, text in data["queries"].items()
+    ]

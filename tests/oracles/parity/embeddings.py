@@ -1,4 +1,6 @@
-"""Embeddings in fp32: attune against SentenceTransformer.encode, and attune against itself over batches."""
+"""Embeddings in fp32: attune against SentenceTransformer.encode, and attune against itself over
+batches.
+"""
 
 import importlib.metadata
 
@@ -29,7 +31,7 @@ def expected(model, texts, role="text"):
 
 
 def difference(a, b):
-    """Largest absolute difference, against the largest value where vectors are not of unit length."""
+    """Largest absolute difference; relative to the largest value where that is above 1."""
     if a.shape != b.shape:
         raise ValueError(f"shapes {a.shape} and {b.shape}")
     return float(np.abs(a.astype(np.float64) - b).max() / max(1.0, np.abs(a).max()))
@@ -38,8 +40,16 @@ def difference(a, b):
 def _against_peer(table, attune, name, model, texts, roles):
     worst = 0.0
     for role in roles:
-        worst = max(worst, difference(expected(model, texts, role), attune.embed(model, texts, role)))
-    table.add(f"embeddings fp32: {name}", oracle_name(), f"{len(texts)} texts x {'+'.join(roles)}", worst, TOLERANCE)
+        worst = max(
+            worst, difference(expected(model, texts, role), attune.embed(model, texts, role))
+        )
+    table.add(
+        f"embeddings fp32: {name}",
+        oracle_name(),
+        f"{len(texts)} texts x {'+'.join(roles)}",
+        worst,
+        TOLERANCE,
+    )
 
 
 def _any_batch(table, attune, name, model, texts):
@@ -55,7 +65,9 @@ def _any_batch(table, attune, name, model, texts):
     for i in alone:
         worst = max(worst, difference(together[i : i + 1], attune.embed(model, [texts[i]])))
     cases = f"{len(texts)} texts: all, shuffled, a third, {len(alone)} alone"
-    table.add(f"embedding alone and in any batch: {name}", "attune itself", cases, worst, BATCH_TOLERANCE)
+    table.add(
+        f"embedding alone and in any batch: {name}", "attune itself", cases, worst, BATCH_TOLERANCE
+    )
 
 
 def rows(table, context):
@@ -63,18 +75,57 @@ def rows(table, context):
     texts = generated_texts.mixed_texts(21, 48 if context.quick else 300)
     for name, model in context.shapes.items():
         roles = ("text", "query") if context.shape(name).prompts else ("text",)
-        table.guard(f"embeddings fp32: {name}", oracle_name(), _against_peer, attune, name, model, texts, roles)
+        table.guard(
+            f"embeddings fp32: {name}",
+            oracle_name(),
+            _against_peer,
+            attune,
+            name,
+            model,
+            texts,
+            roles,
+        )
     for name in ("max", "e5"):
-        table.guard(f"embedding alone and in any batch: {name}", "attune itself",
-                    _any_batch, attune, name, context.shapes[name], texts)
+        table.guard(
+            f"embedding alone and in any batch: {name}",
+            "attune itself",
+            _any_batch,
+            attune,
+            name,
+            context.shapes[name],
+            texts,
+        )
     if not context.base:
         return
-    table.guard("embeddings fp32: MiniLM, generated", oracle_name(), _against_peer, attune,
-                "MiniLM, generated", context.base, texts, ("text", "query"))
-    table.guard("embedding alone and in any batch: MiniLM", "attune itself",
-                _any_batch, attune, "MiniLM", context.base, texts)
+    table.guard(
+        "embeddings fp32: MiniLM, generated",
+        oracle_name(),
+        _against_peer,
+        attune,
+        "MiniLM, generated",
+        context.base,
+        texts,
+        ("text", "query"),
+    )
+    table.guard(
+        "embedding alone and in any batch: MiniLM",
+        "attune itself",
+        _any_batch,
+        attune,
+        "MiniLM",
+        context.base,
+        texts,
+    )
     if context.quick:
         return
     for corpus, real in corpora.texts(table, context, 200):
-        table.guard(f"embeddings fp32: MiniLM, {corpus}", oracle_name(), _against_peer, attune,
-                    f"MiniLM, {corpus}", context.base, real, ("text",))
+        table.guard(
+            f"embeddings fp32: MiniLM, {corpus}",
+            oracle_name(),
+            _against_peer,
+            attune,
+            f"MiniLM, {corpus}",
+            context.base,
+            real,
+            ("text",),
+        )

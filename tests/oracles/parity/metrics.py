@@ -1,7 +1,8 @@
-"""Retrieval metrics: `attune evaluate` against sentence-transformers' InformationRetrievalEvaluator.
+"""Retrieval metrics: `attune evaluate` against sentence-transformers'
+InformationRetrievalEvaluator.
 
-First on the same vectors (those that attune embeds), where the rankings are equal but for scores that tie
-within rounding; then the peer with its own vectors, end to end.
+First on the same vectors (those that attune embeds), where the rankings are equal but for scores
+that tie within rounding; then the peer with its own vectors, end to end.
 """
 
 import importlib.metadata
@@ -32,9 +33,17 @@ def oracle_name():
 
 
 def evaluator(queries, corpus, relevant, kind=InformationRetrievalEvaluator):
-    return kind(queries, corpus, {query: set(docs) for query, docs in relevant.items()},
-                accuracy_at_k=list(CUTS), precision_recall_at_k=list(CUTS), mrr_at_k=list(CUTS),
-                ndcg_at_k=list(CUTS), map_at_k=[100], write_csv=False)
+    return kind(
+        queries,
+        corpus,
+        {query: set(docs) for query, docs in relevant.items()},
+        accuracy_at_k=list(CUTS),
+        precision_recall_at_k=list(CUTS),
+        mrr_at_k=list(CUTS),
+        ndcg_at_k=list(CUTS),
+        map_at_k=[100],
+        write_csv=False,
+    )
 
 
 def attune_names(values):
@@ -52,7 +61,9 @@ def without_near_ties(vectors, queries, corpus, relevant):
     Where two scores tie but for rounding, two exact programs may rank them either way: such a query
     would compare luck.
     """
-    docs = torch.nn.functional.normalize(torch.stack([vectors["document"][t] for t in corpus.values()]).double())
+    docs = torch.nn.functional.normalize(
+        torch.stack([vectors["document"][t] for t in corpus.values()]).double()
+    )
     ids, kept = list(corpus), {}
     for key, text in queries.items():
         scores = docs @ torch.nn.functional.normalize(vectors["query"][text].double(), dim=0)
@@ -63,7 +74,7 @@ def without_near_ties(vectors, queries, corpus, relevant):
 
 
 def _vectors(embed, queries, corpus):
-    """{"query": {text: vector}, "document": ...}, by the peer's names; attune calls a document "text"."""
+    """{"query": {text: vector}, "document": ...}; what the peer calls document is attune's text."""
     vectors = {}
     for kind, role, texts in (("query", "query", queries), ("document", "text", corpus)):
         values = list(dict.fromkeys(texts.values()))
@@ -82,7 +93,9 @@ def _row(table, context, name, model, queries, corpus, relevant):
     given = evaluator(queries, corpus, relevant, _GivenVectors)
     peer = embeddings.peer_of(model)
     peer.similarity_fn_name = "cosine"
-    given.vectors = _vectors(lambda texts, role: context.attune.embed(model, texts, role), queries, corpus)
+    given.vectors = _vectors(
+        lambda texts, role: context.attune.embed(model, texts, role), queries, corpus
+    )
     same = attune_names(given(peer))
     given.vectors = peers
     whole = attune_names(given(peer))
@@ -93,20 +106,39 @@ def _row(table, context, name, model, queries, corpus, relevant):
     if len(queries) < asked:
         note += f"; {asked - len(queries)} queries with near ties (scores within {NEAR:g}) left out"
     cases = f"{len(queries)} queries, {len(corpus)} passages, {len(same)} metrics"
-    for what, values, tolerance in (("same vectors", same, SAME_VECTORS), ("end to end", whole, END_TO_END)):
+    for what, values, tolerance in (
+        ("same vectors", same, SAME_VECTORS),
+        ("end to end", whole, END_TO_END),
+    ):
         worst, key = max((abs(values[key] - ours[key]), key) for key in values)
-        table.add(f"metrics, {what}: {name}", oracle_name(), cases, worst, tolerance,
-                  note if worst <= tolerance else f"{note}; worst {key}")
+        table.add(
+            f"metrics, {what}: {name}",
+            oracle_name(),
+            cases,
+            worst,
+            tolerance,
+            note if worst <= tolerance else f"{note}; worst {key}",
+        )
 
 
 def rows(table, context):
     sizes = (150, 60) if context.quick else (600, 300)
-    sets = {"bge": ("bge, generated", context.shapes["bge"]), "raw": ("raw, generated", context.shapes["raw"])}
+    sets = {
+        "bge": ("bge, generated", context.shapes["bge"]),
+        "raw": ("raw, generated", context.shapes["raw"]),
+    }
     if context.base:
         sets["MiniLM"] = ("MiniLM, generated", context.base)
     for seed, (name, model) in enumerate(sets.values()):
-        table.guard(f"metrics: {name}", oracle_name(), _row, context, name, model,
-                    *generated_texts.retrieval_set(50 + seed, *sizes))
+        table.guard(
+            f"metrics: {name}",
+            oracle_name(),
+            _row,
+            context,
+            name,
+            model,
+            *generated_texts.retrieval_set(50 + seed, *sizes),
+        )
     real = corpora.find("finetune_embedding/retrieval/val.json")
     if context.quick or not context.base:
         return
@@ -114,5 +146,14 @@ def rows(table, context):
         table.remark("finetune_embedding val.json is not there: metrics on generated data alone")
         return
     data = corpora.read(real)
-    table.guard("metrics: MiniLM, 10-K val", oracle_name(), _row, context, "MiniLM, 10-K val", context.base,
-                data["queries"], data["corpus"], data["relevant_docs"])
+    table.guard(
+        "metrics: MiniLM, 10-K val",
+        oracle_name(),
+        _row,
+        context,
+        "MiniLM, 10-K val",
+        context.base,
+        data["queries"],
+        data["corpus"],
+        data["relevant_docs"],
+    )

@@ -1,8 +1,9 @@
 """sentence-transformers' own trainer, run on the CPU with every step's facts written down.
 
-Nothing of the peer's arithmetic is replaced: the trainer is subclassed only to look at what it computes.
-The losses are full precision (its log rounds), a learning rate is the one used in that step, a gradient
-norm is the one before clipping, seconds are whole steps including its data loader's tokenisation.
+Nothing of the peer's arithmetic is replaced: the trainer is subclassed only to look at what it
+computes. The losses are full precision (its log rounds), a learning rate is the one used in that
+step, a gradient norm is the one before clipping, seconds are whole steps including its data
+loader's tokenisation.
 """
 
 import contextlib
@@ -63,7 +64,11 @@ class Run:
     def weights(self):
         """The encoder's weights under the names of config.json's family, without a prefix."""
         state = self.model[0].auto_model.state_dict()
-        return {name: value.detach().clone() for name, value in state.items() if value.is_floating_point()}
+        return {
+            name: value.detach().clone()
+            for name, value in state.items()
+            if value.is_floating_point()
+        }
 
 
 class _Watch(TrainerCallback):
@@ -120,28 +125,34 @@ class _WatchedTrainer(SentenceTransformerTrainer):
 
 
 def load(directory, settings, **model_kwargs):
-    """The model as attune's configuration describes it: limit from model.max_length, dropout as asked."""
+    """The model as attune's configuration describes it: its limit and dropout as asked."""
     config = {}
     if settings.dropout is not None:
         config = {
             "hidden_dropout_prob": settings.dropout,
             "attention_probs_dropout_prob": settings.dropout,
         }
-    model = SentenceTransformer(str(directory), device="cpu", config_kwargs=config,
-                                model_kwargs={"dtype": torch.float32} | model_kwargs)
+    model = SentenceTransformer(
+        str(directory),
+        device="cpu",
+        config_kwargs=config,
+        model_kwargs={"dtype": torch.float32} | model_kwargs,
+    )
     model.max_seq_length = settings.max_length
     return model
 
 
 def train(directory, rows, settings, loss=None, **model_kwargs):
-    """Trains on rows (tuples query, positive, negative, ...); loss(model) replaces the plain one."""
+    """Trains on rows (query, positive, negative, ...); loss(model) replaces the plain one."""
     names = ["query", "positive"] + [f"negative_{i}" for i in range(1, len(rows[0]) - 1)]
     dataset = Dataset.from_dict({name: [row[i] for row in rows] for i, name in enumerate(names)})
     model = load(directory, settings, **model_kwargs)
     run = Run(model=model)
     prompts = None
     if settings.query_prompt or settings.document_prompt:
-        prompts = {name: settings.document_prompt for name in names[1:]} | {names[0]: settings.query_prompt}
+        prompts = {name: settings.document_prompt for name in names[1:]} | {
+            names[0]: settings.query_prompt
+        }
     with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(None):
         arguments = SentenceTransformerTrainingArguments(
             output_dir=scratch,
@@ -165,9 +176,15 @@ def train(directory, rows, settings, loss=None, **model_kwargs):
             logging_strategy="no",
             disable_tqdm=True,
         )
-        objective = loss(model) if loss else MultipleNegativesRankingLoss(model, scale=settings.scale)
+        objective = (
+            loss(model) if loss else MultipleNegativesRankingLoss(model, scale=settings.scale)
+        )
         trainer = _WatchedTrainer(
-            model=model, args=arguments, train_dataset=dataset, loss=objective, callbacks=[_Watch(run)]
+            model=model,
+            args=arguments,
+            train_dataset=dataset,
+            loss=objective,
+            callbacks=[_Watch(run)],
         )
         trainer.run = run
         trainer.data_collator = _WatchedCollator(trainer.data_collator, run)

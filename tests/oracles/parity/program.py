@@ -42,7 +42,12 @@ class Attune:
         environment = dict(os.environ, OMP_NUM_THREADS=str(self.threads), HF_HUB_OFFLINE="1")
         command = [str(self.binary), *map(str, arguments)]
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=self.timeout
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=self.timeout,
         )
         if done.returncode != 0:
             said = (done.stderr.strip() or done.stdout.strip())[-1500:]
@@ -63,37 +68,65 @@ class Attune:
 
     def embed(self, model, texts, role="text", precision="fp32"):
         out = self._place(".npy")
-        self.run("embed", "--model", model, "--input", self._write_texts(texts), "--output", out,
-                 "--role", role, "--precision", precision)
+        self.run(
+            "embed",
+            "--model",
+            model,
+            "--input",
+            self._write_texts(texts),
+            "--output",
+            out,
+            "--role",
+            role,
+            "--precision",
+            precision,
+        )
         vectors = np.load(out, allow_pickle=False)
         if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(texts):
-            raise AttuneFailed(f"attune embed wrote {vectors.dtype} {vectors.shape} for {len(texts)} texts")
+            raise AttuneFailed(
+                f"attune embed wrote {vectors.dtype} {vectors.shape} for {len(texts)} texts"
+            )
         return vectors
 
     def tokenize(self, model, texts):
-        lines = self.run("tokenize", "--model", model, "--input", self._write_texts(texts)).splitlines()
+        lines = self.run(
+            "tokenize", "--model", model, "--input", self._write_texts(texts)
+        ).splitlines()
         if len(lines) != len(texts):
             raise AttuneFailed(f"attune tokenize printed {len(lines)} lines for {len(texts)} texts")
         return [json.loads(line) for line in lines]
 
     def evaluate(self, models, dataset, k=(1, 3, 5, 10)):
         arguments = itertools.chain.from_iterable(("--model", str(model)) for model in models)
-        out = self.run("evaluate", *arguments, "--dataset", dataset, "--k", ",".join(map(str, k)), "--json")
+        out = self.run(
+            "evaluate", *arguments, "--dataset", dataset, "--k", ",".join(map(str, k)), "--json"
+        )
         answer = json.loads(out.strip().splitlines()[-1])
         if len(answer["models"]) != len(models):
-            raise AttuneFailed(f"attune evaluate told of {len(answer['models'])} models, {len(models)} asked")
+            raise AttuneFailed(
+                f"attune evaluate told of {len(answer['models'])} models, {len(models)} asked"
+            )
         return answer["models"]
 
-    def train(self, base, train_file, settings, negatives=None, chunk_tokens=0, validation=None, **more):
-        """`settings` is peer_training.Settings; `more` adds or replaces keys of the train section."""
+    def train(
+        self, base, train_file, settings, negatives=None, chunk_tokens=0, validation=None, **more
+    ):
+        """`settings`: peer_training.Settings; `more` adds or replaces keys of the train section."""
         place = self._place("_run")
         section = {
-            "mode": "full", "epochs": settings.epochs, "batch_size": settings.batch_size,
-            "learning_rate": settings.learning_rate, "warmup_ratio": settings.warmup_ratio,
-            "weight_decay": settings.weight_decay, "max_grad_norm": settings.max_grad_norm,
-            "precision": settings.precision, "sampler": settings.sampler, "schedule": settings.schedule,
+            "mode": "full",
+            "epochs": settings.epochs,
+            "batch_size": settings.batch_size,
+            "learning_rate": settings.learning_rate,
+            "warmup_ratio": settings.warmup_ratio,
+            "weight_decay": settings.weight_decay,
+            "max_grad_norm": settings.max_grad_norm,
+            "precision": settings.precision,
+            "sampler": settings.sampler,
+            "schedule": settings.schedule,
             "dropout": "model" if settings.dropout is None else settings.dropout,
-            "max_steps": settings.max_steps, "chunk_tokens": chunk_tokens,
+            "max_steps": settings.max_steps,
+            "chunk_tokens": chunk_tokens,
             "loss": {"type": "mnrl", "scale": settings.scale},
         }
         if negatives:
@@ -103,22 +136,32 @@ class Attune:
         if validation:
             data["validation"] = str(validation)
         config = {
-            "version": 1, "name": place.name, "seed": settings.seed, "device": "cpu", "output": str(place),
+            "version": 1,
+            "name": place.name,
+            "seed": settings.seed,
+            "device": "cpu",
+            "output": str(place),
             "data": data,
             "model": {
-                "base": str(base), "max_length": settings.max_length,
+                "base": str(base),
+                "max_length": settings.max_length,
                 "prompts": {"query": settings.query_prompt, "document": settings.document_prompt},
             },
             "train": section,
         }
         path = self._place(".yaml")
-        path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        path.write_text(
+            yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
         out = self.run("train", path, "--json")
         result = json.loads(out.strip().splitlines()[-1])
         if result.get("status") != "succeeded":
             raise AttuneFailed(f"attune train: {result}")
         directory = pathlib.Path(result["run"])
-        events = [json.loads(line) for line in (directory / "metrics.jsonl").read_text("utf-8").splitlines()]
+        events = [
+            json.loads(line)
+            for line in (directory / "metrics.jsonl").read_text("utf-8").splitlines()
+        ]
         steps = [event for event in events if event["event"] == "step"]
         if [step["step"] for step in steps] != list(range(1, len(steps) + 1)):
             raise AttuneFailed(f"metrics.jsonl: steps are not 1..{len(steps)}")

@@ -1,4 +1,6 @@
-"""The parity table: one row a question, with the oracle, the cases, the worst difference and the verdict."""
+"""The parity table: one row a question, with the oracle, the cases, the worst difference and the
+verdict.
+"""
 
 import dataclasses
 import json
@@ -44,7 +46,9 @@ class Table:
         """Runs one group of rows; what it cannot answer is a failed row, never a missing one."""
         try:
             return question(self, *arguments)
-        except Exception as error:  # the table goes on: one broken command must not hide the other rows
+        except (
+            Exception
+        ) as error:  # the table goes on: one broken command must not hide the other rows
             self.fail(what, oracle, f"{type(error).__name__}: {str(error).strip()}")
             traceback.print_exc(file=self.log)
             return None
@@ -62,14 +66,24 @@ class Table:
     def print(self):
         heads = ("what", "oracle", "cases", "worst", "tolerance", "verdict")
         lines = [
-            (r.what, r.oracle, r.cases, _number(r.worst), _number(r.tolerance), "holds" if r.holds else "FAILS")
+            (
+                r.what,
+                r.oracle,
+                r.cases,
+                _number(r.worst),
+                _number(r.tolerance),
+                "holds" if r.holds else "FAILS",
+            )
             for r in self.rows
         ]
         widths = [max(len(line[i]) for line in [heads, *lines]) for i in range(len(heads))]
         print("  ".join(head.ljust(width) for head, width in zip(heads, widths)), file=self.out)
         print("  ".join("-" * width for width in widths), file=self.out)
         for row, line in zip(self.rows, lines):
-            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(), file=self.out)
+            print(
+                "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(),
+                file=self.out,
+            )
             for extra in filter(None, (row.note, row.error)):
                 for part in extra.splitlines():
                     print("    " + part, file=self.out)

@@ -34,7 +34,9 @@ def _row(table, context, name, model, data, rows, settings):
     if len(rates) != len(ours):
         raise ValueError(f"{len(rates)} steps expected, {len(ours)} taken")
     worst = max(abs(a - b) for a, b in zip(rates, ours)) / settings.learning_rate
-    table.add(f"learning rates: {name}", oracle_name(), f"{steps} steps", worst, TOLERANCE, "of the peak")
+    table.add(
+        f"learning rates: {name}", oracle_name(), f"{steps} steps", worst, TOLERANCE, "of the peak"
+    )
 
 
 def oracle_name():
@@ -44,10 +46,32 @@ def oracle_name():
 def rows(table, context):
     pairs = generated_texts.training_rows(41, 22, low=3, high=8)
     data, _ = generated_texts.write_rows(context.work, "schedules", pairs)
-    cases = [("linear", 0.1, 0), ("cosine", 0.25, 0), ("constant", 0.1, 0), ("linear", 0.0, 0), ("cosine", 0.1, 7)]
+    cases = [
+        ("linear", 0.1, 0),
+        ("cosine", 0.25, 0),
+        ("constant", 0.1, 0),
+        ("linear", 0.0, 0),
+        ("cosine", 0.1, 7),
+    ]
     for schedule, warmup, max_steps in cases if not context.quick else cases[:3]:
-        settings = Settings(schedule=schedule, warmup_ratio=warmup, max_steps=max_steps, epochs=3, batch_size=4,
-                            learning_rate=3e-5, max_length=16)
+        settings = Settings(
+            schedule=schedule,
+            warmup_ratio=warmup,
+            max_steps=max_steps,
+            epochs=3,
+            batch_size=4,
+            learning_rate=3e-5,
+            max_length=16,
+        )
         name = f"{schedule}, warm-up {warmup:g}" + (f", {max_steps} steps" if max_steps else "")
-        table.guard(f"learning rates: {name}", oracle_name(), _row, context, name, context.shapes["raw"], data,
-                    pairs, settings)
+        table.guard(
+            f"learning rates: {name}",
+            oracle_name(),
+            _row,
+            context,
+            name,
+            context.shapes["raw"],
+            data,
+            pairs,
+            settings,
+        )

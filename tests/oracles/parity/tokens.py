@@ -10,7 +10,7 @@ import sys
 
 from tokenizers import Tokenizer
 
-from . import checkpoints, corpora, generated_texts
+from . import corpora, generated_texts
 
 ORACLE = "tokenizers"
 
@@ -42,18 +42,36 @@ def _row(table, attune, name, model, texts, oracle):
 
 
 def _everything(table, context, oracle):
-    """The long comparison of tokenizer_parity.py: its table goes to the work directory, its sum into this one."""
+    """tokenizer_parity.py: its table goes to the work directory, its sum into this one."""
     script = pathlib.Path(__file__).resolve().parents[1] / "tokenizer_parity.py"
-    command = [sys.executable, str(script), "--command", shlex.join([str(context.attune.binary), "tokenize"]),
-               "--model", str(context.base), "--data", str(corpora.ROOT)]
+    command = [
+        sys.executable,
+        str(script),
+        "--command",
+        shlex.join([str(context.attune.binary), "tokenize"]),
+        "--model",
+        str(context.base),
+        "--data",
+        str(corpora.ROOT),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     (context.work / "tokenizer_parity.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
     total = re.search(r"(\d+) rows, (\d+) differences", done.stdout)
     if not total:
         raise ValueError(f"tokenizer_parity.py ended with {done.returncode}: {done.stderr[-800:]}")
-    note = "" if corpora.ROOT.is_dir() else "no corpora beside the repository: code points and random strings"
-    table.add("token ids: every corpus, code point and normaliser", oracle, f"{total[1]} sets of texts",
-              int(total[2]), 0, note)
+    note = (
+        ""
+        if corpora.ROOT.is_dir()
+        else "no corpora beside the repository: code points and random strings"
+    )
+    table.add(
+        "token ids: every corpus, code point and normaliser",
+        oracle,
+        f"{total[1]} sets of texts",
+        int(total[2]),
+        0,
+        note,
+    )
 
 
 def rows(table, context):
@@ -67,13 +85,19 @@ def rows(table, context):
         if name not in ("MiniLM", "e5", "bge", "cased"):
             continue
         texts = generated if name in ("MiniLM", "cased") else generated[:400]
-        table.guard(f"token ids: {name}, generated", oracle,
-                    lambda t: _row(t, context.attune, f"{name}, generated", model, texts, oracle))
+        table.guard(
+            f"token ids: {name}, generated",
+            oracle,
+            lambda t: _row(t, context.attune, f"{name}, generated", model, texts, oracle),
+        )
     if not context.base:
         return
     if not context.quick:
         table.guard("token ids: every corpus and code point", oracle, _everything, context, oracle)
         return
     for corpus, texts in corpora.texts(table, context, 400):
-        table.guard(f"token ids: MiniLM, {corpus}", oracle,
-                    lambda t: _row(t, context.attune, f"MiniLM, {corpus}", context.base, texts, oracle))
+        table.guard(
+            f"token ids: MiniLM, {corpus}",
+            oracle,
+            lambda t: _row(t, context.attune, f"MiniLM, {corpus}", context.base, texts, oracle),
+        )

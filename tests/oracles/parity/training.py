@@ -1,7 +1,7 @@
 """Training step by step: the same rows through the peer's trainer and through `attune train`.
 
-Dropout is 0 and precision fp32 on both sides. Losses, gradient norms, real tokens of each batch (they
-tell the data order) and the weights at the end are compared.
+Dropout is 0 and precision fp32 on both sides. Losses, gradient norms, real tokens of each batch
+(they tell the data order) and the weights at the end are compared.
 """
 
 import dataclasses
@@ -17,7 +17,9 @@ from .peer_training import Settings
 LOSS_TOLERANCE = 1e-5  # of max(loss, 0.2)
 NORM_TOLERANCE = 1e-4  # relative
 WEIGHT_TOLERANCE = 5e-6
-EXEMPT = "attention.self.key.bias"  # its true gradient is 0: what the optimiser moves it by is noise
+EXEMPT = (
+    "attention.self.key.bias"  # its true gradient is 0: what the optimiser moves it by is noise
+)
 
 
 def oracle_name():
@@ -55,7 +57,9 @@ def _distinct_tokens(run, settings):
     for batch in run.batches:
         texts = {settings.query_prompt + row[0] for row in batch}
         texts |= {settings.document_prompt + text for row in batch for text in row[1:]}
-        ids = run.model.tokenizer(sorted(texts), truncation=True, max_length=settings.max_length)["input_ids"]
+        ids = run.model.tokenizer(sorted(texts), truncation=True, max_length=settings.max_length)[
+            "input_ids"
+        ]
         counts.append(sum(map(len, ids)))
     return counts
 
@@ -69,30 +73,63 @@ def order_difference(run, settings, got):
 def _compare(table, name, base, settings, run, ours):
     cases = f"{len(run.losses)} steps, batch {settings.batch_size}"
     drop = f"loss {run.losses[0]:.3f} to {run.losses[-1]:.3f}"
-    table.add(f"loss per step: {name}", oracle_name(), cases,
-              loss_difference(run.losses, ours.column("loss")), LOSS_TOLERANCE, f"{drop}; unit max(loss, 0.2)")
+    table.add(
+        f"loss per step: {name}",
+        oracle_name(),
+        cases,
+        loss_difference(run.losses, ours.column("loss")),
+        LOSS_TOLERANCE,
+        f"{drop}; unit max(loss, 0.2)",
+    )
     norms = max(abs(a - b) / max(a, 1e-3) for a, b in zip(run.grad_norms, ours.column("grad_norm")))
     table.add(f"gradient norm: {name}", oracle_name(), cases, norms, NORM_TOLERANCE, "relative")
     rates = max(abs(a - b) for a, b in zip(run.learning_rates, ours.column("learning_rate")))
-    table.add(f"learning rate: {name}", oracle_name(), cases, rates / settings.learning_rate, 1e-9, "of the peak")
-    table.add(f"data order: {name}", oracle_name(), cases, order_difference(run, settings, ours.column("tokens")), 0,
-              "steps whose number of real tokens differs")
+    table.add(
+        f"learning rate: {name}",
+        oracle_name(),
+        cases,
+        rates / settings.learning_rate,
+        1e-9,
+        "of the peak",
+    )
+    table.add(
+        f"data order: {name}",
+        oracle_name(),
+        cases,
+        order_difference(run, settings, ours.column("tokens")),
+        0,
+        "steps whose number of real tokens differs",
+    )
     weights = run.weights()
     worst, where = weight_difference(weights, ours.artifact)
     before = peer_training.load(base, settings)[0].auto_model.state_dict()
     moved = max(float((value - before[key]).abs().max()) for key, value in weights.items())
-    table.add(f"weights after training: {name}", oracle_name(), f"{len(weights)} tensors", worst, WEIGHT_TOLERANCE,
-              f"training moved them by up to {moved:.1e}; worst: {where}; key biases exempt")
+    table.add(
+        f"weights after training: {name}",
+        oracle_name(),
+        f"{len(weights)} tensors",
+        worst,
+        WEIGHT_TOLERANCE,
+        f"training moved them by up to {moved:.1e}; worst: {where}; key biases exempt",
+    )
 
 
 def _question(table, context, name, base, rows, settings, cached=False, chunk_tokens=0):
-    data, negatives = generated_texts.write_rows(context.work, name.replace(" ", "_").replace(",", ""), rows)
+    data, negatives = generated_texts.write_rows(
+        context.work, name.replace(" ", "_").replace(",", ""), rows
+    )
     loss = None
     if cached:
+
         def loss(model):
-            return CachedMultipleNegativesRankingLoss(model, scale=settings.scale, mini_batch_size=4)
+            return CachedMultipleNegativesRankingLoss(
+                model, scale=settings.scale, mini_batch_size=4
+            )
+
     run = peer_training.train(base, rows, settings, loss)
-    ours = context.attune.train(base, data, settings, negatives=negatives, chunk_tokens=chunk_tokens)
+    ours = context.attune.train(
+        base, data, settings, negatives=negatives, chunk_tokens=chunk_tokens
+    )
     _compare(table, name, base, settings, run, ours)
     return ours
 
@@ -106,19 +143,47 @@ def rows(table, context):
     odd = generated_texts.training_rows(33, 61, low=2, high=80)
 
     def ask(name, base, rows_, settings, **more):
-        return table.guard(name, oracle_name(), _question, context, name, base, rows_, settings, *more.values())
+        return table.guard(
+            name, oracle_name(), _question, context, name, base, rows_, settings, *more.values()
+        )
 
-    # Limits near the median norm: some steps are clipped, some are not, so Adam cannot scale a wrong clip away.
+    # Limits near the median norm: some steps are clipped, some are not, so Adam cannot scale a
+    # wrong clip away.
     ask("bge, pairs", small["bge"], pairs, dataclasses.replace(hundred, max_grad_norm=8.4))
-    ask("max, pairs, cosine", small["max"], pairs,
-        dataclasses.replace(hundred, schedule="cosine", max_grad_norm=2.8))
-    ask("e5, 2 negatives, prompts", small["e5"], hard,
-        dataclasses.replace(hundred, query_prompt="query: ", document_prompt="passage: "))
-    ask("raw, no duplicates", small["raw"], pairs,
-        dataclasses.replace(hundred, sampler="no_duplicates", seed=0, schedule="constant", max_length=16))
-    ask("sqrt, 3 epochs of odd size", small["sqrt"], odd, Settings(batch_size=4, epochs=3, max_length=64))
-    ask("wide, GradCache, 2 negatives", small["wide"], hard, dataclasses.replace(hundred, max_steps=30),
-        cached=True, chunk_tokens=256)
+    ask(
+        "max, pairs, cosine",
+        small["max"],
+        pairs,
+        dataclasses.replace(hundred, schedule="cosine", max_grad_norm=2.8),
+    )
+    ask(
+        "e5, 2 negatives, prompts",
+        small["e5"],
+        hard,
+        dataclasses.replace(hundred, query_prompt="query: ", document_prompt="passage: "),
+    )
+    ask(
+        "raw, no duplicates",
+        small["raw"],
+        pairs,
+        dataclasses.replace(
+            hundred, sampler="no_duplicates", seed=0, schedule="constant", max_length=16
+        ),
+    )
+    ask(
+        "sqrt, 3 epochs of odd size",
+        small["sqrt"],
+        odd,
+        Settings(batch_size=4, epochs=3, max_length=64),
+    )
+    ask(
+        "wide, GradCache, 2 negatives",
+        small["wide"],
+        hard,
+        dataclasses.replace(hundred, max_steps=30),
+        cached=True,
+        chunk_tokens=256,
+    )
     if not context.base:
         return
     steps = 12 if context.quick else 100
@@ -127,5 +192,10 @@ def rows(table, context):
     if context.quick:
         return
     ask("MiniLM, 2 negatives", context.base, hard, dataclasses.replace(main, batch_size=8))
-    ask("MiniLM, no duplicates", context.base, pairs, dataclasses.replace(main, sampler="no_duplicates", seed=0))
+    ask(
+        "MiniLM, no duplicates",
+        context.base,
+        pairs,
+        dataclasses.replace(main, sampler="no_duplicates", seed=0),
+    )
     ask("MiniLM, GradCache", context.base, pairs, main, cached=True, chunk_tokens=512)
