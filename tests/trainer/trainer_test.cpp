@@ -1,0 +1,213 @@
+#include "trainer/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
+#include <ATen/TensorOperators.h>
+#include <c10/util/Exception.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "tests/support/tiny_bert.h"
+#include "trainer/pair_batches.h"
+
+namespace attune {
+namespace {
+
+// The golden run's settings.
+TrainConfig golden_config() {
+  TrainConfig config;
+  config.epochs = 2;
+  config.batch_size = 4;
+  config.learning_rate = 1e-3;
+  config.warmup_ratio = 0.2;
+  config.sampler = "default";
+  config.dropout = "0";
+  return config;
+}
+
+class Recorder : public Callback {
+ public:
+  void on_step(const StepReport& report) override { reports.push_back(report); }
+  std::vector<StepReport> reports;
+};
+
+struct Course {
+  std::vector<StepReport> reports;
+  at::Tensor values;
+};
+
+Course train(const TrainConfig& config) {
+  const auto model = load_tiny_bert();
+  const PairBatches batches(*model, tiny_rows(), config, 42);
+  const auto loss = make_loss(config.loss);
+  Trainer trainer(*model, *loss, batches, config, 42);
+  Recorder recorder;
+  trainer.add(recorder);
+  trainer.run();
+  return {recorder.reports, model->parameters().values().clone()};
+}
+
+TEST(Trainer, EqualsSentenceTransformersStepByStep) {
+  const Json& golden = tiny_golden()["training"];
+  const auto model = load_tiny_bert();
+  const TrainConfig config = golden_config();
+  const PairBatches batches(*model, tiny_rows(), config, 42);
+  const auto loss = make_loss(config.loss);
+  Trainer trainer(*model, *loss, batches, config, 42);
+  Recorder recorder;
+  trainer.add(recorder);
+  trainer.run();
+  ASSERT_EQ(recorder.reports.size(), golden["losses"].size());
+  for (std::size_t i = 0; i < recorder.reports.size(); ++i) {
+    const StepReport& report = recorder.reports[i];
+    EXPECT_NEAR(report.loss, golden["losses"][i].get<double>(), 2e-5) << i;
+    EXPECT_NEAR(report.grad_norm, golden["grad_norms"][i].get<double>(), 2e-3) << i;
+    EXPECT_NEAR(report.learning_rate, golden["learning_rates"][i].get<double>(), 1e-12) << i;
+    EXPECT_EQ(report.tokens, golden["tokens"][i].get<std::int64_t>()) << i;
+  }
+  // A rate of 1e-3 is fifty times the usual, so the tolerance of 5e-6 at 2e-5 grows with it.
+  const Weights expected = Weights::from_file(kTinyBert + "/weights_after.safetensors");
+  for (const NamedTensor& ours : model->parameters().stored_tensors()) {
+    if (ours.name.find("key.bias") != std::string::npos) continue;  // its true gradient is 0: noise
+    at::Tensor theirs = at::empty(ours.tensor.sizes());
+    expected.copy_to(ours.name, theirs);
+    EXPECT_LT((ours.tensor - theirs).abs().max().item<double>(), 5e-5) << ours.name;
+  }
+}
+
+TEST(Trainer, ChunksChangeNothingDropoutIncluded) {
+  TrainConfig config = golden_config();
+  config.dropout = "0.2";
+  const Course plain = train(config);
+  for (int tokens : {1, 20, 60}) {
+    config.chunk_tokens = tokens;
+    const Course chunked = train(config);
+    ASSERT_EQ(chunked.reports.size(), plain.reports.size());
+    for (std::size_t i = 0; i < plain.reports.size(); ++i)
+      EXPECT_NEAR(chunked.reports[i].loss, plain.reports[i].loss, 1e-4) << tokens << " step " << i;
+    EXPECT_NEAR(chunked.reports[0].loss, plain.reports[0].loss, 1e-6);
+  }
+}
+
+TEST(Trainer, TheSameSeedGivesTheSameBits) {
+  TrainConfig config = golden_config();
+  config.dropout = "model";
+  EXPECT_TRUE(at::equal(train(config).values, train(config).values));
+}
+
+TEST(Trainer, OverfitsAFewPairs) {
+  TrainConfig config = golden_config();
+  config.epochs = 40;
+  const Course run = train(config);
+  EXPECT_LT(run.reports.back().loss, 0.05 * run.reports.front().loss);
+}
+
+TEST(Trainer, StopsBetweenTwoStepsAndGoesOn) {
+  const TrainConfig config = golden_config();
+  const auto model = load_tiny_bert();
+  const PairBatches batches(*model, tiny_rows(), config, 42);
+  const auto loss = make_loss(config.loss);
+  Trainer trainer(*model, *loss, batches, config, 42);
+  trainer.run([&] { return trainer.next_step() == 2; });
+  EXPECT_EQ(trainer.next_step(), 2);
+  trainer.run();
+  EXPECT_TRUE(at::equal(model->parameters().values(), train(config).values));
+}
+
+// Its first `times` calls run out of memory.
+class Forgetful : public Loss {
+ public:
+  explicit Forgetful(int times) : left_(times) {}
+  LossOutput evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const override {
+    TORCH_CHECK_WITH(OutOfMemoryError, left_-- <= 0, "out of memory, as the test wants");
+    return loss_->evaluate(vectors, batch);
+  }
+
+ private:
+  std::unique_ptr<Loss> loss_ = make_loss({});
+  mutable int left_;
+};
+
+TEST(Trainer, RunningOutOfMemoryShrinksTheChunksAndKeepsTheNumbers) {
+  const TrainConfig config = golden_config();
+  const Course expected = train(config);
+  const auto model = load_tiny_bert();
+  const PairBatches batches(*model, tiny_rows(), config, 42);
+  const Forgetful loss(2);
+  Trainer trainer(*model, loss, batches, config, 42);
+  Recorder recorder;
+  trainer.add(recorder);
+  trainer.run();
+  for (std::size_t i = 0; i < expected.reports.size(); ++i)
+    EXPECT_NEAR(recorder.reports[i].loss, expected.reports[i].loss, 1e-5);
+}
+
+TEST(Trainer, NoMemoryForOneSequenceIsAnErrorOfResources) {
+  const TrainConfig config = golden_config();
+  const auto model = load_tiny_bert();
+  const PairBatches batches(*model, tiny_rows(), config, 42);
+  const Forgetful loss(1000);
+  Trainer trainer(*model, loss, batches, config, 42);
+  try {
+    trainer.run();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kResources);
+  }
+}
+
+TEST(Trainer, ALossThatIsNotFiniteIsSeenInItsStepAndChangesNoWeight) {
+  const TrainConfig config = golden_config();
+  const auto model = load_tiny_bert();
+  model->parameters().get("embeddings.LayerNorm.weight").detach()[7] = NAN;
+  const at::Tensor before = model->parameters().values().clone();
+  const PairBatches batches(*model, tiny_rows(), config, 42);
+  const auto loss = make_loss(config.loss);
+  Trainer trainer(*model, *loss, batches, config, 42);
+  try {
+    trainer.run();
+    FAIL() << "no step saw the NaN";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kDiverged);
+    EXPECT_NE(std::string(error.what()).find("step 1: loss nan"), std::string::npos) << error.what();
+  }
+  EXPECT_TRUE(at::equal(model->parameters().values().nan_to_num(), before.nan_to_num()));
+}
+
+TEST(PairBatches, EveryRowOnceAnEpochAndUidsThatNeverRepeat) {
+  const auto model = load_tiny_bert();
+  TrainConfig config = golden_config();
+  config.batch_size = 5;
+  const PairBatches batches(*model, tiny_rows(), config, 42);
+  ASSERT_EQ(batches.steps(), 6);  // 5 + 5 + 2, twice
+  std::vector<std::int64_t> uids, documents;
+  for (std::int64_t step = 0; step < batches.steps(); ++step) {
+    const StepPlan plan = batches.at(step);
+    EXPECT_EQ(plan.ends_epoch, step % 3 == 2);
+    for (const PackedBatch& chunk : plan.chunks)
+      uids.insert(uids.end(), chunk.sequence_uid.begin(), chunk.sequence_uid.end());
+    documents.insert(documents.end(), plan.batch.document_id.begin(), plan.batch.document_id.end());
+  }
+  std::sort(uids.begin(), uids.end());
+  EXPECT_EQ(std::adjacent_find(uids.begin(), uids.end()), uids.end());
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    std::vector<std::int64_t> seen(documents.begin() + 12 * epoch, documents.begin() + 12 * (epoch + 1));
+    std::sort(seen.begin(), seen.end());
+    for (std::int64_t i = 0; i < 12; ++i) EXPECT_EQ(seen[i], i);
+  }
+}
+
+TEST(PairBatches, MaxStepsEndsTheRunAndItsSchedule) {
+  const auto model = load_tiny_bert();
+  TrainConfig config = golden_config();
+  config.max_steps = 2;
+  const PairBatches batches(*model, tiny_rows(), config, 42);
+  EXPECT_EQ(batches.steps(), 2);
+  EXPECT_EQ(batches.scheduled_steps(), 2);
+}
+
+}  // namespace
+}  // namespace attune
