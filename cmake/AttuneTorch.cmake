@@ -31,7 +31,7 @@ target_compile_options(attune_torch INTERFACE
   # Hazard 9: without it at::parallel_for is silently serial. The wheel's libgomp has the system's
   # soname, so there is one OpenMP runtime in the process.
   $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
-target_link_options(attune_torch INTERFACE "-Wl,-rpath,${torch_folder}/lib" "-Wl,--disable-new-dtags")
+target_link_options(attune_torch INTERFACE -fopenmp "-Wl,-rpath,${torch_folder}/lib" "-Wl,--disable-new-dtags")
 
 function(attune_torch_library name)
   add_library(attune_${name} SHARED IMPORTED)

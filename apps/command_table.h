@@ -1,0 +1,38 @@
+// What `attune` can do: from this one table come the help texts and the strict parsing of arguments.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace attune {
+
+struct Option {
+  std::string name;   // "--model"
+  std::string value;  // name of its value in the help; empty: a switch
+  std::string help;
+  bool is_required = false;
+  bool is_repeatable = false;
+};
+
+// Who answers: the small program, without torch, or libattune. A first positional CONFIG is read by the
+// program in any case.
+struct Command {
+  std::string name;
+  std::string positionals;  // for the help: "CONFIG [section.key=value ...]"
+  std::string summary;
+  std::size_t min_positionals = 0, max_positionals = 0;
+  enum class Answer { kProgram, kLibrary, kLibraryWithConfig } answer = Answer::kLibrary;
+  std::vector<Option> options;
+  std::vector<std::string> examples;
+};
+
+const std::vector<Command>& commands();
+
+// Throws Error{kConfig} with the nearest name for one that is not there.
+const Command& find_command(const std::string& name);
+
+std::string overview();                        // `attune --help`
+std::string command_help(const Command& command);  // `attune COMMAND --help`
+
+}  // namespace attune

@@ -1,0 +1,10 @@
+// `attune config check|print|doc`: answered without torch.
+#pragma once
+
+#include "apps/arguments.h"
+
+namespace attune {
+
+void config_command(const Arguments& arguments);
+
+}  // namespace attune

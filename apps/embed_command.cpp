@@ -1,0 +1,67 @@
+#include <bit>
+#include <filesystem>
+
+#include <attune/base_embedding.h>
+
+#include "apps/text_lines.h"
+#include "apps/verbs.h"
+#include "core/durable.h"
+#include "core/error.h"
+#include "core/log.h"
+
+namespace attune {
+namespace {
+
+// NumPy's format 1.0 for a C-ordered little-endian float32 matrix: magic, version, length of the header,
+// the header padded with spaces so that the data begin at a multiple of 64 bytes.
+// Source: numpy/lib/format.py, "Format Version 1.0".
+std::string npy(const std::vector<float>& values, std::size_t rows, std::size_t columns) {
+  static_assert(std::endian::native == std::endian::little);
+  std::string header =
+      str_cat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows, ", ", columns, "), }");
+  constexpr std::size_t kPrefix = 10;
+  header.append(63 - (kPrefix + header.size()) % 64, ' ');
+  header += '\n';
+  std::string bytes("\x93NUMPY\x01\x00", 8);
+  bytes += static_cast<char>(header.size() & 0xff);
+  bytes += static_cast<char>(header.size() >> 8);
+  bytes += header;
+  bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  return bytes;
+}
+
+Role parse_role(const std::string& name) {
+  if (name == "text") return Role::kText;
+  if (name == "query") return Role::kQuery;
+  throw_error(ErrorKind::kConfig, "--role '", name, "' is not known: expected text or query");
+}
+
+// What exists and is no file (a device, a pipe, a folder) must not be replaced by one.
+void require_replaceable(const std::string& path) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    throw_error(ErrorKind::kResources, path, ": exists and is no regular file; give another --output");
+}
+
+}  // namespace
+
+void embed_command(const Arguments& arguments, const RunConfig&) {
+  const Role role = parse_role(arguments.value("--role", "text"));
+  EmbedOptions options;
+  options.precision = arguments.value("--precision", options.precision);
+  options.device = arguments.value("--device", options.device);
+  options.max_length = arguments.number("--max-length", 0, 1);
+  options.batch_tokens = arguments.number("--batch-tokens", options.batch_tokens, 1);
+  const std::string output = arguments.value("--output");
+  require_replaceable(output);
+  const std::vector<std::string> texts = read_texts(arguments.value("--input"));
+  const std::vector<std::string_view> views = views_of(texts);
+  const auto model = resolve_embed_model(arguments.value("--model"), options);
+  const std::vector<float> vectors = role == Role::kQuery ? model->get_query_embedding_batch(views)
+                                                          : model->get_text_embedding_batch(views);
+  write_file_durably(output, npy(vectors, texts.size(), static_cast<std::size_t>(model->dimension())));
+  log_info(str_cat(texts.size(), " texts embedded, ", output));
+}
+
+}  // namespace attune

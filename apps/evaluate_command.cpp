@@ -1,0 +1,33 @@
+#include <attune/base_embedding.h>
+
+#include "apps/standard_output.h"
+#include "apps/verbs.h"
+#include "core/log.h"
+#include "core/error.h"
+#include "retrieval/evaluation.h"
+#include "retrieval/report_table.h"
+
+namespace attune {
+
+void evaluate_command(const Arguments& arguments, const RunConfig&) {
+  EmbedOptions options;
+  options.precision = arguments.value("--precision", options.precision);
+  options.device = arguments.value("--device", options.device);
+  options.max_length = arguments.number("--max-length", 0, 1);
+  options.batch_tokens = arguments.number("--batch-tokens", options.batch_tokens, 1);
+  const std::vector<int> k = parse_list(arguments.value("--k", "1,3,5,10"), "--k");
+  const std::string path = arguments.value("--dataset");
+  const auto dataset = EmbeddingQAFinetuneDataset::from_json(path);
+  std::vector<Evaluation> systems;
+  for (const std::string& name : arguments.values("--model")) {
+    const auto model = resolve_embed_model(name, options);
+    log_info(str_cat("evaluate: ", name, " on ", dataset.queries.size(), " queries and ",
+                     dataset.corpus.size(), " passages"));
+    systems.push_back(evaluate(*model, dataset, k));
+    systems.back().model = name;
+  }
+  if (arguments.has("--bm25")) systems.push_back(evaluate_bm25(dataset, k));
+  write_stdout(arguments.has("--json") ? report_json(path, systems).dump() + "\n" : report_table(systems));
+}
+
+}  // namespace attune

@@ -1,0 +1,58 @@
+#include <filesystem>
+
+#include <ATen/core/Tensor.h>
+
+#include "apps/standard_output.h"
+#include "apps/verbs.h"
+#include "core/json.h"
+#include "models/embedding_model.h"
+
+namespace attune {
+namespace {
+
+Json pooling_names(const EmbeddingModel& model) {
+  Json names = Json::array();
+  for (const PoolingMode mode : model.directory().pooling) names.push_back(pooling_name(mode));
+  return names;
+}
+
+Json describe(const EmbeddingModel& model) {
+  const ModelDirectory& directory = model.directory();
+  const auto config = [&](const char* key) { return directory.config.value(key, Json()); };
+  Json out;
+  out["model"] = directory.path;
+  out["type"] = config("model_type");
+  out["dimension"] = model.dimension();
+  out["layers"] = config("num_hidden_layers");
+  out["heads"] = config("num_attention_heads");
+  out["max_length"] = model.max_length();
+  out["pooling"] = pooling_names(model);
+  out["normalize"] = directory.normalize;
+  out["prompts"] = {{"query", directory.prompts.query}, {"document", directory.prompts.document}};
+  out["parameters"] = model.parameters().count();
+  out["tensors"] = model.weights().entries().size();
+  out["vocabulary"] = model.tokenizer().vocabulary_size();
+  out["fingerprint"] = model.fingerprint();
+  const std::string sidecar = directory.path + "/attune.json";
+  std::error_code ignored;
+  if (std::filesystem::exists(sidecar, ignored)) out["lineage"] = read_json_file(sidecar);
+  return out;
+}
+
+}  // namespace
+
+void inspect_command(const Arguments& arguments, const RunConfig&) {
+  const auto model = EmbeddingModel::load(resolve_model_path(arguments.positionals()[0]), at::kCPU);
+  const Json described = describe(*model);
+  if (arguments.has("--json")) {
+    write_stdout(described.dump() + "\n");
+    return;
+  }
+  std::string text;
+  for (const auto& [key, value] : described.items())
+    text += key + std::string(key.size() < 13 ? 13 - key.size() : 1, ' ') +
+            (value.is_string() ? value.get<std::string>() : value.dump()) + "\n";
+  write_stdout(text);
+}
+
+}  // namespace attune

@@ -1,0 +1,69 @@
+// The C entry of libattune, which the small program calls when work starts.
+#include <functional>
+#include <map>
+
+#include <c10/util/Exception.h>
+
+#include "apps/arguments.h"
+#include "apps/failure.h"
+#include "apps/stop_signal.h"
+#include "apps/verbs.h"
+#include "core/error.h"
+
+namespace attune {
+namespace {
+
+using Verb = void (*)(const Arguments&, const RunConfig&);
+
+const std::map<std::string, Verb> kVerbs = {
+    {"embed", embed_command},       {"evaluate", evaluate_command}, {"inspect", inspect_command},
+    {"run", run_command},           {"tokenize", tokenize_command}, {"train", train_command},
+};
+
+// Torch's errors in our kinds; its message without the C++ backtrace.
+[[noreturn]] void rethrow_torch_error(const c10::Error& error) {
+  const std::string message = error.what_without_backtrace();
+  const bool is_memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+                         message.find("DefaultCPUAllocator") != std::string::npos;
+  throw Error(is_memory ? ErrorKind::kResources : ErrorKind::kFailed,
+              (is_memory ? "out of memory: " : "LibTorch: ") + message);
+}
+
+Failure failure_of_current_exception() {
+  try {
+    throw;
+  } catch (const c10::Error& error) {
+    try {
+      rethrow_torch_error(error);
+    } catch (...) {
+      return describe_failure(std::current_exception());
+    }
+  } catch (const Error& error) {
+    Failure failure = describe_failure(std::current_exception());
+    if (error.kind() == ErrorKind::kInterrupted) failure.exit_code = stop_exit_code();
+    return failure;
+  } catch (...) {
+    return describe_failure(std::current_exception());
+  }
+}
+
+}  // namespace
+}  // namespace attune
+
+// As main(): argv[1] is a command of the table, `config` what the command's CONFIG says (or the
+// defaults). Both sides are built from the same sources. Never throws.
+extern "C" __attribute__((visibility("default"))) int attune_main(int argc, char** argv,
+                                                                  const attune::RunConfig* config) {
+  using namespace attune;
+  bool json = false;
+  try {
+    const std::vector<std::string> words(argv + 2, argv + argc);
+    const Arguments arguments(find_command(argv[1]), words);
+    json = arguments.has("--json");
+    install_stop_signals();
+    kVerbs.at(argv[1])(arguments, *config);
+    return 0;
+  } catch (...) {
+    return report_failure(failure_of_current_exception(), json);
+  }
+}

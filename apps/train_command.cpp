@@ -1,0 +1,30 @@
+#include "apps/standard_output.h"
+#include "apps/stop_signal.h"
+#include "apps/verbs.h"
+#include "core/error.h"
+#include "pipeline/run.h"
+
+namespace attune {
+namespace {
+
+Existing existing_of(const Arguments& arguments) {
+  const bool resume = arguments.has("--resume"), overwrite = arguments.has("--overwrite");
+  if (resume && overwrite)
+    throw_error(ErrorKind::kConfig, "--resume and --overwrite exclude each other");
+  return resume ? Existing::kResume : overwrite ? Existing::kOverwrite : Existing::kRefuse;
+}
+
+}  // namespace
+
+void train_command(const Arguments& arguments, const RunConfig& config) {
+  const Existing existing = existing_of(arguments);
+  const TrainOutcome outcome = train(config, existing, stop_requested);
+  Json answer;
+  answer["status"] = "succeeded";
+  answer["run"] = outcome.run;
+  answer["artifact"] = outcome.artifact;
+  answer["metrics"] = outcome.metrics;
+  write_stdout(arguments.has("--json") ? answer.dump() + "\n" : outcome.artifact + "\n");
+}
+
+}  // namespace attune

@@ -1,0 +1,17 @@
+// The verbs that libattune answers: one file each. Results go to stdout; errors are thrown. The
+// configuration is the one that the command names, read by the program; other commands ignore it.
+#pragma once
+
+#include "apps/arguments.h"
+#include "pipeline/run_config.h"
+
+namespace attune {
+
+void embed_command(const Arguments& arguments, const RunConfig& config);
+void evaluate_command(const Arguments& arguments, const RunConfig& config);
+void inspect_command(const Arguments& arguments, const RunConfig& config);
+void run_command(const Arguments& arguments, const RunConfig& config);
+void tokenize_command(const Arguments& arguments, const RunConfig& config);
+void train_command(const Arguments& arguments, const RunConfig& config);
+
+}  // namespace attune

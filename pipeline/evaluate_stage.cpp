@@ -1,0 +1,91 @@
+#include "pipeline/evaluate_stage.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/durable.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "models/encoder_embedding.h"
+#include "pipeline/generate_stage.h"
+#include "pipeline/stage_record.h"
+#include "pipeline/train_stage.h"
+#include "retrieval/report_table.h"
+
+namespace attune {
+namespace {
+
+constexpr const char* kVersion = "evaluate 1";  // of what the stage does with equal inputs
+
+bool has_baseline(const RunConfig& config, const std::string& name) {
+  const auto& baselines = config.evaluate.baselines;
+  return std::find(baselines.begin(), baselines.end(), name) != baselines.end();
+}
+
+Evaluation evaluate_model(const std::string& name, const std::string& directory,
+                          const EmbedOptions& options, const EmbeddingQAFinetuneDataset& test,
+                          const std::vector<int>& k) {
+  log_info(str_cat("evaluate: ", name, " on ", test.queries.size(), " queries and ", test.corpus.size(),
+                   " passages"));
+  Evaluation evaluation = evaluate(*load_encoder_embedding(directory, options), test, k);
+  evaluation.model = name;
+  return evaluation;
+}
+
+std::vector<Evaluation> evaluate_systems(const RunConfig& config, const std::string& artifact,
+                                         const EmbeddingQAFinetuneDataset& test) {
+  std::vector<Evaluation> systems;
+  EmbedOptions options;
+  options.device = config.device;
+  if (has_baseline(config, "base")) {
+    EmbedOptions as_trained = options;
+    as_trained.max_length = config.model.max_length;
+    as_trained.override_prompts = config.model.prompts.given;
+    as_trained.query_prompt = config.model.prompts.query;
+    as_trained.document_prompt = config.model.prompts.document;
+    systems.push_back(evaluate_model("base", config.model.base, as_trained, test, config.evaluate.k));
+  }
+  systems.push_back(evaluate_model("finetuned", artifact, options, test, config.evaluate.k));
+  if (has_baseline(config, "bm25")) {
+    systems.push_back(evaluate_bm25(test, config.evaluate.k));
+    systems.back().model = "bm25";
+  }
+  return systems;
+}
+
+}  // namespace
+
+std::string evaluate_stage(const RunConfig& config) {
+  const auto started = std::chrono::steady_clock::now();
+  const std::string artifact = config.output + "/artifact", test_path = data_paths(config).test;
+  const Json key = {kVersion,
+                    fingerprint_model_files(artifact),
+                    fingerprint_model_files(resolve_model_path(config.model.base)),
+                    sha256_file(test_path),
+                    print_config(config.evaluate),
+                    print_config(config.model),
+                    config.device};
+  StageRecord record;
+  record.stage = "evaluate";
+  record.key = sha256(key.dump());
+  if (const auto last = read_stage_record(config.output, record.stage);
+      last && last->is_current(config.output, record.key)) {
+    log_info("evaluate: unchanged, not run again");
+    return last->result.value("table", "");
+  }
+  const auto test = EmbeddingQAFinetuneDataset::from_json(test_path);
+  if (test.queries.size() == 0)
+    throw_error(ErrorKind::kData, test_path, ": holds no query, so nothing can be measured; give data.test, "
+                "or name pages with questions in generate.question_pages");
+  const std::vector<Evaluation> systems = evaluate_systems(config, artifact, test);
+  write_file_durably(config.output + "/evaluation.json", report_json(test_path, systems).dump(2) + "\n");
+  record.add_output(config.output, "evaluation.json");
+  record.finished = true;
+  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  record.result["table"] = report_table(systems);
+  write_stage_record(config.output, record);
+  log_info(str_cat("evaluate: done in ", record.seconds, " s"));
+  return record.result["table"];
+}
+
+}  // namespace attune

@@ -1,0 +1,19 @@
+// Stage "generate": documents -> OUTPUT/datasets/{train,validation,test}.json.
+#pragma once
+
+#include <string>
+
+#include "pipeline/run_config.h"
+
+namespace attune {
+
+// The data sets that a run uses: those that `data` names, else the generated ones; empty: none.
+struct DataPaths {
+  std::string train, validation, test;
+};
+DataPaths data_paths(const RunConfig& config);
+
+// Does nothing where the documents and settings are those of the last time.
+void generate_stage(const RunConfig& config);
+
+}  // namespace attune

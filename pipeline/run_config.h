@@ -1,0 +1,106 @@
+// The whole configuration of a run: the YAML file that `attune run` and `attune train` read.
+// docs/configuration.md is made from visit(). No torch here: the small program checks and prints
+// configurations without loading it.
+//
+// A stage belongs to a run when its section is there: `documents` with `generate`, `train`,
+// `evaluate`. Relative paths are relative to the directory in which attune is started.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/config_reader.h"
+#include "data/documents.h"
+#include "data/heading_pairs.h"
+#include "models/model_config.h"
+#include "trainer/train_config.h"
+
+namespace attune {
+
+// auto, cpu, cuda or cuda:N; whether it is there is seen when work starts.
+bool is_device_name(const std::string& name);
+
+struct DataConfig {
+  std::string train, validation, test;
+
+  template <class Fields>
+  void visit(Fields& f) {
+    f.field("train", train, "QA data set (docs/formats.md); left out: the generated one");
+    f.field("validation", validation,
+            "measured during training, and chooses the best step; left out: the generated one");
+    f.field("test", test, "what `evaluate` ranks at the end; left out: the generated one");
+  }
+};
+
+struct EvaluateConfig {
+  std::vector<int> k = {1, 3, 5, 10};
+  std::vector<std::string> baselines = {"base", "bm25"};
+
+  template <class Fields>
+  void visit(Fields& f) {
+    Constraint each = at_least(1);
+    each.not_empty = true;
+    f.field("k", k, "cut-offs of hit rate, precision, recall, MRR and NDCG", each);
+    f.field("baselines", baselines, "shown beside the finetuned model; base and bm25",
+            one_of({"base", "bm25"}));
+  }
+};
+
+struct RunConfig {
+  int version = 1;
+  std::string name;
+  std::uint64_t seed = 42;
+  std::string device = "auto";
+  std::string output;
+  bool has_documents = false, has_generate = false, has_data = false, has_model = false;
+  bool has_train = false, has_evaluate = false;
+  DocumentsConfig documents;
+  GenerateConfig generate;
+  DataConfig data;
+  ModelConfig model;
+  TrainConfig train;
+  EvaluateConfig evaluate;
+
+  // "runs/NAME" where no output is given.
+  std::string output_directory() const { return output.empty() ? "runs/" + name : output; }
+
+  template <class Fields>
+  void visit(Fields& f) {
+    Constraint only_version = between(1, 1);
+    only_version.required = true;
+    f.field("version", version, "of this format", only_version);
+    f.field("name", name, "of the run: letters, digits, '-', '_' and '.'", required());
+    f.field("seed", seed, "of the data order, dropout and splits");
+    f.field("device", device, "auto (the first GPU, else the processor), cpu, cuda or cuda:N");
+    f.field("output", output, "folder of the run; left out: runs/NAME");
+    optional(f, "documents", has_documents, documents, "what passages and questions are made of");
+    optional(f, "generate", has_generate, generate, "how pairs are made of the documents");
+    optional(f, "data", has_data, data, "data sets that are there already");
+    optional(f, "model", has_model, model, "the model to start from");
+    optional(f, "train", has_train, train, "finetuning");
+    optional(f, "evaluate", has_evaluate, evaluate, "the finetuned model beside its base and BM25");
+    for (const Mistake& mistake : cross_mistakes()) f.mistake(mistake.key, mistake.message);
+  }
+
+ private:
+  struct Mistake {
+    const char* key;
+    std::string message;
+  };
+  // What is wrong between fields that are each right.
+  std::vector<Mistake> cross_mistakes() const;
+
+  template <class Fields, class Section>
+  static void optional(Fields& f, const char* key, bool& given, Section& section, const char* help) {
+    given = given || f.has(key);
+    if (given) f.section(key, section, help);
+  }
+};
+
+// Reads, checks and resolves (`output`); every mistake is in one Error{kConfig}. Only the program calls
+// this: it hands what was read to libattune, which so needs no YAML (docs/build.md).
+RunConfig load_run_config(const std::string& path, std::span<const std::string> overrides = {});
+
+}  // namespace attune

@@ -1,0 +1,197 @@
+#include "pipeline/train_stage.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "models/model_directory.h"
+#include "pipeline/generate_stage.h"
+#include "pipeline/stage_record.h"
+#include "trainer/sentence_transformers_finetune_engine.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kStage = "train";
+constexpr const char* kVersion = "train 1";  // of what the stage does with equal inputs
+
+// The part of the configuration that decides the artifact. How often it is saved on the way does not.
+std::string deciding_settings(RunConfig config) {
+  config.has_evaluate = false;
+  config.train.checkpoint_steps = 0;
+  return print_config(config);
+}
+
+std::string first_difference(const std::string& before, const std::string& now) {
+  std::istringstream old_lines(before), new_lines(now);
+  std::string old_line, new_line;
+  while (true) {
+    const bool more_old = static_cast<bool>(std::getline(old_lines, old_line));
+    const bool more_new = static_cast<bool>(std::getline(new_lines, new_line));
+    if (!more_old && !more_new) return "";
+    if (!more_old) old_line = "nothing";
+    if (!more_new) new_line = "nothing";
+    if (old_line != new_line) break;
+  }
+  const auto trim = [](const std::string& line) { return line.substr(line.find_first_not_of(' ')); };
+  return str_cat("it began with '", trim(old_line), "', now it is '", trim(new_line), "'");
+}
+
+struct Inputs {
+  Fingerprint base, train, validation, negatives;
+};
+
+Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
+  const auto of_file = [](const std::string& path) { return path.empty() ? "" : sha256_file(path); };
+  return {fingerprint_model_files(resolve_model_path(config.model.base)), of_file(data.train),
+          of_file(data.validation), of_file(config.train.negatives)};
+}
+
+Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
+  config.model.base.clear();  // where things are does not matter, only what they hold
+  config.train.negatives.clear();
+  config.train.checkpoint_steps = 0;
+  Json key = {kVersion,      print_config(config.model), print_config(config.train), config.seed,
+              config.device, config.evaluate.k,          inputs.base,                inputs.train,
+              inputs.validation, inputs.negatives};
+  return sha256(key.dump());
+}
+
+void remove_previous_progress(const std::string& output) {
+  for (const char* name : {"checkpoints", "metrics.jsonl"}) {
+    std::error_code error;
+    fs::remove_all(output + "/" + name, error);
+    if (error)
+      throw_error(ErrorKind::kResources, output, "/", name, ": cannot remove the previous run's: ",
+                  error.message());
+  }
+}
+
+Json metrics_of(const FinetuneResult& result, bool validated) {
+  Json metrics;
+  metrics["final_loss"] = result.final_loss;
+  metrics["steps"] = result.steps;
+  metrics["pairs"] = result.pairs;
+  metrics["seconds"] = result.seconds;
+  metrics["pairs_per_second"] =
+      result.seconds > 0 ? static_cast<double>(result.pairs) / result.seconds : 0.0;
+  metrics["skipped_empty"] = result.skipped_empty;
+  metrics["skipped_unanswered"] = result.skipped_unanswered;
+  if (validated) {
+    metrics["best_step"] = result.best_step;
+    metrics["validation_ndcg@10"] = result.best_metric;
+  }
+  return metrics;
+}
+
+std::optional<EmbeddingQAFinetuneDataset> load_validation(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  auto dataset = EmbeddingQAFinetuneDataset::from_json(path);
+  if (dataset.queries.size() > 0) return dataset;
+  log_info(str_cat(path, " holds no query: nothing is measured during training"));
+  return std::nullopt;
+}
+
+FinetuneOptions engine_options(const RunConfig& config, const Inputs& inputs, bool resume) {
+  FinetuneOptions options;
+  options.model = config.model;
+  options.train = config.train;
+  options.evaluate_k = config.evaluate.k;
+  options.seed = config.seed;
+  options.device = config.device;
+  options.output = config.output;
+  options.resume = resume;
+  options.lineage["attune"] = ATTUNE_VERSION;
+  options.lineage["run"] = config.name;
+  options.lineage["base_files"] = inputs.base;
+  options.lineage["data"] = {{"train", inputs.train}, {"validation", inputs.validation}};
+  options.lineage["config"] = print_config(config);
+  return options;
+}
+
+}  // namespace
+
+Fingerprint fingerprint_model_files(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  const auto options = fs::directory_options::follow_directory_symlink;
+  for (fs::recursive_directory_iterator entry(directory, options, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string extension = entry->path().extension();
+    if ((extension == ".json" || extension == ".txt" || extension == ".safetensors") &&
+        entry->is_regular_file())
+      names.push_back(entry->path().lexically_relative(directory).string());
+  }
+  if (error) throw_error(ErrorKind::kResources, directory, ": cannot list the folder: ", error.message());
+  std::sort(names.begin(), names.end());
+  Sha256 hash;
+  for (const std::string& name : names)
+    hash.update(str_cat(name.size(), ":", name)).update(sha256_file(directory + "/" + name));
+  return hash.hex();
+}
+
+void check_existing_training(const RunConfig& config, Existing existing) {
+  const std::string& output = config.output;
+  const auto record = read_stage_record(output, kStage);
+  if (existing == Existing::kRefuse) {
+    std::error_code ignored;
+    for (const char* name : {"stages/train.json", "artifact", "metrics.jsonl", "checkpoints"})
+      if (fs::exists(output + "/" + name, ignored))
+        throw_error(ErrorKind::kConfig, output, " holds a run already (", name,
+                    "): --resume goes on with it, --overwrite replaces it, and another 'output' leaves it");
+  }
+  if (existing == Existing::kResume && record) {
+    const std::string before = record->result.value("settings", ""), now = deciding_settings(config);
+    if (before != now)
+      throw_error(ErrorKind::kConfig, output, " cannot be resumed with other settings: ",
+                  first_difference(before, now), "; --overwrite starts anew");
+  }
+}
+
+TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopRequested& stop) {
+  const DataPaths data = data_paths(config);
+  const Inputs inputs = fingerprint_inputs(config, data);
+  TrainOutcome outcome{config.output, config.output + "/artifact", {}};
+  StageRecord record;
+  record.stage = kStage;
+  record.key = stage_key(config, inputs);
+  const auto last = read_stage_record(config.output, kStage);
+  const bool is_same = last && last->key == record.key;
+  if (existing == Existing::kResume && last && !is_same)
+    throw_error(ErrorKind::kConfig, config.output, " cannot be resumed: the base model or the data are not "
+                "what they were when it began; --overwrite starts anew");
+  if (existing != Existing::kOverwrite && is_same && last->is_current(config.output, record.key)) {
+    log_info(str_cat("train: unchanged, not run again: ", outcome.artifact, " was made in ",
+                     last->seconds, " s"));
+    outcome.metrics = last->result.at("metrics");
+    return outcome;
+  }
+  auto dataset = EmbeddingQAFinetuneDataset::from_json(data.train);
+  auto validation = load_validation(data.validation);
+  const bool validated = validation.has_value(), resume = existing != Existing::kOverwrite && is_same;
+  SentenceTransformersFinetuneEngine engine(std::move(dataset), std::move(validation),
+                                            engine_options(config, inputs, resume));
+  if (!resume) remove_previous_progress(config.output);
+  record.result["settings"] = deciding_settings(config);
+  write_stage_record(config.output, record);
+
+  const FinetuneResult result = engine.finetune(stop);
+  if (!result.finished)
+    throw_error(ErrorKind::kInterrupted, config.output, ": stopped after step ", result.steps,
+                "; the same command with --resume goes on (`attune run` does so by itself)");
+  outcome.metrics = metrics_of(result, validated);
+  record.finished = true;
+  record.seconds = result.seconds;
+  record.result["metrics"] = outcome.metrics;
+  record.add_output(config.output, "artifact/model.safetensors");
+  write_stage_record(config.output, record);
+  log_info(str_cat("train: ", result.steps, " steps over ", result.pairs, " pairs in ", result.seconds,
+                   " s, last loss ", result.final_loss));
+  return outcome;
+}
+
+}  // namespace attune

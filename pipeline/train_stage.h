@@ -1,0 +1,38 @@
+// Stage "train": data sets and a base model -> OUTPUT/artifact, OUTPUT/metrics.jsonl.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "core/json.h"
+#include "pipeline/run_config.h"
+
+namespace attune {
+
+using StopRequested = std::function<bool()>;  // asked between two steps; the answer stays true
+
+// What becomes of a training that the output holds already.
+enum class Existing : std::uint8_t {
+  kRefuse,     // Error{kConfig} that says both ways out
+  kResume,     // goes on from the newest checkpoint; other settings than before are refused
+  kOverwrite,  // starts anew; the artifact that is there stays until the new one replaces it
+  kUpdate,     // as kResume for equal settings, as kOverwrite for others
+};
+
+struct TrainOutcome {
+  std::string run, artifact;
+  Json metrics;  // final_loss, steps, seconds, pairs_per_second, and what validation gave
+};
+
+// To be asked before anything is written: throws what kRefuse and kResume say of this output.
+void check_existing_training(const RunConfig& config, Existing existing);
+
+// A training that is finished with these settings and data is not run again, but for kOverwrite. Being
+// stopped is Error{kInterrupted}.
+TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopRequested& stop);
+
+// SHA-256 over the files of a model that decide its vectors (weights, configurations, vocabularies).
+Fingerprint fingerprint_model_files(const std::string& directory);
+
+}  // namespace attune

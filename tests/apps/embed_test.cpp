@@ -1,0 +1,158 @@
+// embed, tokenize, inspect, evaluate.
+#include <cmath>
+#include <cstring>
+
+#include "tests/apps/program.h"
+
+namespace attune::test {
+namespace {
+
+struct Matrix {
+  std::size_t rows = 0, columns = 0;
+  std::vector<float> values;
+};
+
+Matrix read_npy(const fs::path& path) {
+  const std::string bytes = slurp(path);
+  Matrix matrix;
+  EXPECT_EQ(bytes.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
+  const std::size_t begin = 10 + static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]);
+  EXPECT_EQ(begin % 64, 0u);
+  const std::string header = bytes.substr(10, begin - 10);
+  EXPECT_EQ(std::sscanf(header.c_str(), "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %zu), }",
+                        &matrix.rows, &matrix.columns), 2) << header;
+  matrix.values.resize(matrix.rows * matrix.columns);
+  EXPECT_EQ(bytes.size() - begin, matrix.values.size() * sizeof(float));
+  std::memcpy(matrix.values.data(), bytes.data() + begin, bytes.size() - begin);
+  return matrix;
+}
+
+using Embed = ProgramTest;
+
+TEST_F(Embed, GoldenTextsAsSentenceTransformers) {
+  const Json golden = read_json_file(kTinyModel + "/golden.json");
+  std::string lines;
+  for (const Json& text : golden["texts"]) lines += text.dump() + "\n";
+  spit(folder_ / "texts.jsonl", lines);
+  const Outcome embedded = run({"embed", "--model", kTinyModel, "--input", "texts.jsonl", "--output", "v.npy"});
+  ASSERT_EQ(embedded.code, 0) << embedded.err;
+  EXPECT_EQ(embedded.out, "");
+  const Matrix vectors = read_npy(folder_ / "v.npy");
+  ASSERT_EQ(vectors.rows, golden["texts"].size());
+  ASSERT_EQ(vectors.columns, 32u);
+  for (std::size_t i = 0; i < vectors.rows; ++i)
+    for (std::size_t j = 0; j < vectors.columns; ++j)
+      ASSERT_NEAR(vectors.values[i * 32 + j], golden["embeddings"][i][j].get<double>(), 1e-5) << i << " " << j;
+
+  const Outcome tokens = run({"tokenize", "--model", kTinyModel, "--input", "texts.jsonl"});
+  ASSERT_EQ(tokens.code, 0) << tokens.err;
+  std::istringstream out(tokens.out);
+  std::string line;
+  for (const Json& ids : golden["ids"]) {
+    ASSERT_TRUE(std::getline(out, line));
+    EXPECT_EQ(parse_json(line, "stdout"), ids);
+  }
+  EXPECT_FALSE(std::getline(out, line));
+}
+
+TEST_F(Embed, LineEndsAndEmptyLines) {
+  spit(folder_ / "texts.txt", "one text\r\n\none text");  // CRLF, an empty text, no end of the last line
+  ASSERT_EQ(run({"embed", "--model", kTinyModel, "--input", "texts.txt", "--output", "v.npy"}).code, 0);
+  const Matrix vectors = read_npy(folder_ / "v.npy");
+  ASSERT_EQ(vectors.rows, 3u);
+  bool same_as_empty = true;
+  for (std::size_t j = 0; j < vectors.columns; ++j) {
+    EXPECT_NEAR(vectors.values[j], vectors.values[2 * vectors.columns + j], 1e-6);
+    same_as_empty = same_as_empty && vectors.values[j] == vectors.values[vectors.columns + j];
+  }
+  EXPECT_FALSE(same_as_empty);
+  spit(folder_ / "none.txt", "");
+  ASSERT_EQ(run({"embed", "--model", kTinyModel, "--input", "none.txt", "--output", "none.npy"}).code, 0);
+  EXPECT_EQ(read_npy(folder_ / "none.npy").rows, 0u);
+}
+
+TEST_F(Embed, BadInputIsRefusedWithItsLine) {
+  spit(folder_ / "latin1.txt", "fine\ncaf\xe9\n");
+  const Outcome latin = run({"embed", "--model", kTinyModel, "--input", "latin1.txt", "--output", "v.npy"});
+  EXPECT_EQ(latin.code, 3);
+  EXPECT_NE(latin.err.find("latin1.txt:2"), std::string::npos) << latin.err;
+  spit(folder_ / "bad.jsonl", "\"fine\"\n{\"text\": 1}\n");
+  const Outcome object = run({"tokenize", "--model", kTinyModel, "--input", "bad.jsonl"});
+  EXPECT_EQ(object.code, 3);
+  EXPECT_NE(object.err.find("bad.jsonl:2"), std::string::npos) << object.err;
+  EXPECT_EQ(run({"embed", "--model", kTinyModel, "--input", "absent.txt", "--output", "v.npy"}).code, 3);
+  EXPECT_EQ(run({"embed", "--model", "absent", "--input", "latin1.txt", "--output", "v.npy"}).code, 3);
+  EXPECT_FALSE(fs::exists(folder_ / "v.npy"));
+}
+
+TEST_F(Embed, BadOptionsOfTheModelAreRefused) {
+  spit(folder_ / "a.txt", "a\n");
+  const std::vector<std::string> embed = {"embed", "--model", kTinyModel, "--input", "a.txt", "--output", "v.npy"};
+  for (const auto& [option, value] : std::vector<std::pair<std::string, std::string>>{
+           {"--max-length", "100000"}, {"--max-length", "0"}, {"--device", "gpu"}, {"--precision", "fp8"}}) {
+    auto arguments = embed;
+    arguments.insert(arguments.end(), {option, value});
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 2) << option << " " << value << ": " << outcome.err;
+  }
+}
+
+TEST_F(Embed, OutputThatCannotBeWritten) {
+  spit(folder_ / "a.txt", "a\n");
+  const std::vector<std::string> embed = {"embed", "--model", kTinyModel, "--input", "a.txt", "--output"};
+  for (const std::string output : {"/dev/full", "a.txt/below/a/file.npy", "/proc/nowhere/v.npy"}) {
+    auto arguments = embed;
+    arguments.push_back(output);
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 4) << output << ": " << outcome.err;
+  }
+  EXPECT_TRUE(fs::is_character_file("/dev/full")) << "a device was replaced by a file";
+  EXPECT_EQ(run({"tokenize", "--model", kTinyModel, "--input", "a.txt"}, "/dev/full").code, 4);
+}
+
+TEST_F(Embed, InspectTellsWhatTheModelIs) {
+  const Outcome outcome = run({"inspect", kTinyModel, "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json model = outcome.last_line();
+  EXPECT_EQ(model["type"], "bert");
+  EXPECT_EQ(model["dimension"], 32);
+  EXPECT_EQ(model["layers"], 2);
+  EXPECT_EQ(model["heads"], 4);
+  EXPECT_EQ(model["pooling"], Json({"mean"}));
+  EXPECT_EQ(model["normalize"], true);
+  EXPECT_EQ(model["fingerprint"].get<std::string>().size(), 64u);
+  EXPECT_GT(model["parameters"].get<int>(), 10000);
+  EXPECT_EQ(run({"inspect", kTinyModel}).code, 0);
+}
+
+TEST_F(Embed, EvaluateTellsEveryModel) {
+  write_dataset("test.json", 12);
+  const Outcome outcome = run({"evaluate", "--model", kTinyModel, "--model", "local:" + kTinyModel, "--bm25",
+                               "--dataset", "test.json", "--k", "1,10", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json answer = outcome.last_line();
+  EXPECT_EQ(answer["dataset"], "test.json");
+  ASSERT_EQ(answer["models"].size(), 3u);
+  for (const char* metric : {"hit_rate@1", "mrr@10", "ndcg@10", "recall@10", "precision@1", "map@100"}) {
+    EXPECT_EQ(answer["models"][0][metric], answer["models"][1][metric]) << metric;
+    EXPECT_TRUE(answer["models"][2][metric].is_number()) << metric;
+  }
+  const Outcome table = run({"evaluate", "--model", kTinyModel, "--bm25", "--dataset", "test.json"});
+  EXPECT_EQ(table.code, 0);
+  EXPECT_NE(table.out.find("95 % interval"), std::string::npos) << table.out;
+}
+
+TEST_F(Embed, EvaluateRefusesBadData) {
+  spit(folder_ / "twice.json", R"({"queries": {"q": "a", "q": "b"}, "corpus": {"d": "x"}, "relevant_docs": {"q": ["d"]}})");
+  spit(folder_ / "nowhere.json", R"({"queries": {"q": "a"}, "corpus": {"d": "x"}, "relevant_docs": {"q": ["e"]}})");
+  spit(folder_ / "half.json", R"({"queries": {"q": "a"}, "cor)");
+  for (const char* name : {"twice.json", "nowhere.json", "half.json", "absent.json"}) {
+    const Outcome outcome = run({"evaluate", "--model", kTinyModel, "--dataset", name, "--json"});
+    EXPECT_EQ(outcome.code, 3) << outcome.err;
+    EXPECT_EQ(outcome.last_line()["status"], "failed");
+    EXPECT_NE(outcome.err.find(name), std::string::npos) << outcome.err;
+  }
+}
+
+}  // namespace
+}  // namespace attune::test

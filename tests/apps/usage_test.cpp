@@ -1,0 +1,100 @@
+// What the small program answers, and bad usage.
+#include "tests/apps/program.h"
+
+namespace attune::test {
+namespace {
+
+using Usage = ProgramTest;
+
+TEST_F(Usage, HelpNamesEveryCommand) {
+  const Outcome help = run({"--help"});
+  EXPECT_EQ(help.code, 0);
+  for (const char* name : {"run", "train", "evaluate", "embed", "tokenize", "inspect", "config"}) {
+    EXPECT_NE(help.out.find(name), std::string::npos) << name;
+    const Outcome one = run({"help", name});
+    EXPECT_EQ(one.code, 0);
+    EXPECT_TRUE(one.out.starts_with(std::string("usage: attune ") + name)) << one.out;
+    EXPECT_EQ(run({name, "--help"}).out, one.out);
+  }
+  EXPECT_EQ(help.err, "");
+}
+
+TEST_F(Usage, VersionIsOneLine) {
+  const Outcome version = run({"--version"});
+  EXPECT_EQ(version.code, 0);
+  EXPECT_TRUE(version.out.starts_with("attune ")) << version.out;
+  EXPECT_EQ(version.out, run({"version"}).out);
+}
+
+TEST_F(Usage, UnknownWordsSuggestTheNearest) {
+  const Outcome command = run({"trian"});
+  EXPECT_EQ(command.code, 2);
+  EXPECT_NE(command.err.find("did you mean 'train'?"), std::string::npos) << command.err;
+  const Outcome option = run({"embed", "--modle", "x"});
+  EXPECT_EQ(option.code, 2);
+  EXPECT_NE(option.err.find("did you mean '--model'?"), std::string::npos) << option.err;
+}
+
+TEST_F(Usage, MissingExtraAndRepeatedArgumentsAreRefused) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {},
+      {"train"},
+      {"embed", "--model", "x"},
+      {"embed", "--model"},
+      {"tokenize", "--model", "a", "--model", "b", "--input", "c"},
+      {"inspect", "a", "b"},
+      {"train", "x.yaml", "--json=yes"},
+      {"config", "chekc", "x.yaml"},
+      {"config", "check"},
+      {"help", "nothing"},
+      {"evaluate", "--model", kTinyModel, "--dataset", "d.json", "--k", "1,,3"},
+      {"evaluate", "--model", kTinyModel, "--dataset", "d.json", "--k", "0"},
+      {"embed", "--model", kTinyModel, "--input", "x", "--output", "y", "--role", "passage"},
+      {"train", "x.yaml", "--resume", "--overwrite"},
+  };
+  for (const auto& arguments : wrong) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_NE(outcome.err, "");
+    EXPECT_EQ(outcome.out, "");
+  }
+}
+
+TEST_F(Usage, FailureIsJsonWhereJsonWasAsked) {
+  const Outcome outcome = run({"train", "absent.yaml", "--json"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_EQ(outcome.last_line()["status"], "failed");
+  EXPECT_NE(outcome.last_line()["error"].get<std::string>().find("absent.yaml"), std::string::npos);
+}
+
+TEST_F(Usage, FullStdoutIsAnError) {
+  const Outcome outcome = run({"--help"}, "/dev/full");
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_NE(outcome.err.find("stdout"), std::string::npos) << outcome.err;
+}
+
+TEST_F(Usage, ConfigCheckNamesEveryMistakeAtOnce) {
+  write_config("run.yaml", "  learing_rate: 1\n", "sed: 3\n");
+  const Outcome outcome = run({"config", "check", "run.yaml", "train.epochs=none"});
+  EXPECT_EQ(outcome.code, 2);
+  for (const char* said : {"run.yaml:11:3", "learning_rate", "'seed'", "override 'train.epochs=none'"})
+    EXPECT_NE(outcome.err.find(said), std::string::npos) << said << "\n" << outcome.err;
+  write_config("run.yaml");
+  const Outcome good = run({"config", "check", "run.yaml"});
+  EXPECT_EQ(good.code, 0) << good.err;
+}
+
+TEST_F(Usage, ConfigPrintIsReadBackEqual) {
+  write_config("run.yaml", "", "evaluate:\n  k: [2]\n");
+  spit(folder_ / "more.yaml", slurp(folder_ / "run.yaml") + "seed: 7\n");
+  const Outcome first = run({"config", "print", "more.yaml", "data.test=test.json"});
+  ASSERT_EQ(first.code, 0) << first.err;
+  spit(folder_ / "printed.yaml", first.out);
+  EXPECT_EQ(run({"config", "print", "printed.yaml"}).out, first.out);
+  EXPECT_NE(first.out.find("learning_rate"), std::string::npos);
+  EXPECT_EQ(first.out.find("documents"), std::string::npos) << "a stage that was not named";
+  EXPECT_EQ(first.out.find("prompts"), std::string::npos) << "prompts that were not given";
+}
+
+}  // namespace
+}  // namespace attune::test

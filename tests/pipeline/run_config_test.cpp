@@ -1,0 +1,104 @@
+#include "pipeline/run_config.h"
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "core/config_documenter.h"
+#include "core/error.h"
+#include "core/file.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+RunConfig parse(const std::string& text) {
+  RunConfig config;
+  ConfigDocument::parse(text, "run.yaml").read(config);
+  return config;
+}
+
+// The message that `text` is refused with; "" if it is read.
+std::string refusal(const std::string& text) {
+  try {
+    parse(text);
+    return "";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kConfig);
+    return error.what();
+  }
+}
+
+const std::string kHead = "version: 1\nname: x\n";
+const std::string kModel = "model: {base: m}\n";
+const std::string kDocuments = "documents: {paths: [d]}\n";
+
+TEST(RunConfig, AcceptsEachWayToGiveData) {
+  EXPECT_EQ(refusal(kHead + kModel + "data: {train: t.json}\ntrain: {}\n"), "");
+  EXPECT_EQ(refusal(kHead + kModel + kDocuments + "generate: {}\ntrain: {}\nevaluate: {}\n"), "");
+  EXPECT_EQ(refusal(kHead + kDocuments + "generate: {}\n"), "") << "pairs alone";
+  EXPECT_EQ(refusal(kHead + kModel + "data: {train: t, test: t}\ntrain:\nevaluate:\n"), "") << "empty sections";
+}
+
+TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {kHead, "no stage is named"},
+      {kHead + kModel + "train: {}\n", "'train' has no data"},
+      {kHead + "data: {train: t}\ntrain: {}\n", "model.base"},
+      {kHead + kModel + "data: {test: t}\nevaluate: {}\n", "needs 'train'"},
+      {kHead + kModel + "data: {train: t}\ntrain: {}\nevaluate: {}\n", "no questions"},
+      {kHead + kDocuments, "without 'generate'"},
+      {kHead + "generate: {}\n", "without 'documents'"},
+      {kHead + "documents: {}\ngenerate: {}\n", "documents"},
+      {"name: x\n" + kDocuments + "generate: {}\n", "version"},
+      {"version: 2\nname: x\n" + kDocuments + "generate: {}\n", "run.yaml:1:"},
+      {"version: 1\n" + kDocuments + "generate: {}\n", "name"},
+      {"version: 1\nname: ../x\n" + kDocuments + "generate: {}\n", "'../x' is no name"},
+      {kHead + "device: gpu\n" + kDocuments + "generate: {}\n", "'gpu' is not known"},
+      {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {k: []}\n", "k"},
+      {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {baselines: [bm52]}\n", "bm25"},
+  };
+  for (const auto& [text, said] : cases)
+    EXPECT_NE(refusal(text).find(said), std::string::npos) << text << "-> " << refusal(text);
+}
+
+TEST(RunConfig, DeviceNames) {
+  for (const char* name : {"auto", "cpu", "cuda", "cuda:0", "cuda:12"}) EXPECT_TRUE(is_device_name(name)) << name;
+  for (const char* name : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1000", "cpu:0"})
+    EXPECT_FALSE(is_device_name(name)) << name;
+}
+
+TEST(RunConfig, PromptsThatWereNotGivenStayTheModels) {
+  RunConfig config = parse(kHead + kModel + "data: {train: t}\ntrain: {}\n");
+  EXPECT_FALSE(parse(print_config(config)).model.prompts.given);
+  config = parse(kHead + "model: {base: m, prompts: {query: \"\"}}\ndata: {train: t}\ntrain: {}\n");
+  EXPECT_TRUE(config.model.prompts.given);
+  EXPECT_TRUE(parse(print_config(config)).model.prompts.given) << "\"\" turns a stored prompt off";
+}
+
+TEST(RunConfig, EveryShippedConfigurationIsRightAndPrintsBackEqual) {
+  int seen = 0;
+  const std::string folder = std::string(ATTUNE_SOURCE_DIR) + "/configs";
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() != ".yaml") continue;
+    ++seen;
+    const RunConfig config = load_run_config(entry.path());
+    EXPECT_EQ(config.output, "runs/" + config.name) << entry.path();
+    const std::string printed = print_config(config);
+    EXPECT_EQ(print_config(parse(printed)), printed) << entry.path();
+    const std::string text = read_file(entry.path());
+    EXPECT_TRUE(text.starts_with("# build/release/attune run configs/") || text.starts_with("# scripts/"))
+        << entry.path() << " does not begin with its command";
+  }
+  EXPECT_GE(seen, 4);
+}
+
+TEST(RunConfig, DocumentationIsUpToDate) {
+  const std::string page = read_file(std::string(ATTUNE_SOURCE_DIR) + "/docs/configuration.md");
+  EXPECT_NE(page.find(document_config<RunConfig>()), std::string::npos)
+      << "docs/configuration.md is behind the code: build/release/attune config doc > docs/configuration.md";
+}
+
+}  // namespace
+}  // namespace attune
