@@ -137,7 +137,16 @@ def _question(table, context, name, base, rows, settings, cached=False, chunk_to
 def rows(table, context):
     small = context.shapes
     count = 40 if context.quick else 100
-    hundred = Settings(batch_size=8, max_steps=count, epochs=4, learning_rate=2e-4, max_length=48)
+    # The rate: at 2e-4 the peer's own plain and cached runs differ by 1.6e-5 in single weights whose
+    # gradient is nearly 0; at 5e-5 by 1e-7. The decay: at 0.01 leaving it out would not be seen.
+    hundred = Settings(
+        batch_size=8,
+        max_steps=count,
+        epochs=4,
+        learning_rate=5e-5,
+        weight_decay=0.1,
+        max_length=48,
+    )
     pairs = generated_texts.training_rows(31, 240)
     hard = generated_texts.training_rows(32, 240, negatives=2)
     odd = generated_texts.training_rows(33, 61, low=2, high=80)
@@ -149,12 +158,12 @@ def rows(table, context):
 
     # Limits near the median norm: some steps are clipped, some are not, so Adam cannot scale a
     # wrong clip away.
-    ask("bge, pairs", small["bge"], pairs, dataclasses.replace(hundred, max_grad_norm=8.4))
+    ask("bge, pairs", small["bge"], pairs, dataclasses.replace(hundred, max_grad_norm=2.1))
     ask(
         "max, pairs, cosine",
         small["max"],
         pairs,
-        dataclasses.replace(hundred, schedule="cosine", max_grad_norm=2.8),
+        dataclasses.replace(hundred, schedule="cosine", max_grad_norm=2.1),
     )
     ask(
         "e5, 2 negatives, prompts",
