@@ -17,7 +17,8 @@ const Option& find_option(const Command& command, const std::string& name) {
   }
   const auto close = nearest(name, names);
   throw_error(ErrorKind::kConfig, "attune ", command.name, ": unknown option '", name, "'",
-              close ? " (did you mean '" + *close + "'?)" : "", "; see `attune help ", command.name, "`");
+              close ? " (did you mean '" + *close + "'?)" : "", "; see `attune help ", command.name,
+              "`");
 }
 
 int parse_number(const std::string& text, int minimum, const std::string& what) {
@@ -25,7 +26,8 @@ int parse_number(const std::string& text, int minimum, const std::string& what) 
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number);
   if (error != std::errc{} || stop != end || number < minimum)
-    throw_error(ErrorKind::kConfig, what, ": '", text, "' is no whole number of at least ", minimum);
+    throw_error(ErrorKind::kConfig, what, ": '", text, "' is no whole number of at least ",
+                minimum);
   return number;
 }
 
@@ -43,18 +45,20 @@ Arguments::Arguments(const Command& command, const std::vector<std::string>& wor
       const std::size_t equals = word.find('=');
       const Option& option = find_option(command, word.substr(0, equals));
       if (has(option.name) && !option.is_repeatable)
-        throw_error(ErrorKind::kConfig, "attune ", command.name, ": ", option.name, " is given twice");
+        throw_error(ErrorKind::kConfig, "attune ", command.name, ": ", option.name,
+                    " is given twice");
       if (option.value.empty()) {
         if (equals != std::string::npos)
-          throw_error(ErrorKind::kConfig, "attune ", command.name, ": ", option.name, " takes no value");
+          throw_error(ErrorKind::kConfig, "attune ", command.name, ": ", option.name,
+                      " takes no value");
         given_.push_back({option.name, ""});
       } else if (equals != std::string::npos) {
         given_.push_back({option.name, word.substr(equals + 1)});
       } else if (i + 1 < words.size()) {
         given_.push_back({option.name, words[++i]});
       } else {
-        throw_error(ErrorKind::kConfig, "attune ", command.name, ": ", option.name, " needs a value: ",
-                    option.value, ", ", option.help);
+        throw_error(ErrorKind::kConfig, "attune ", command.name, ": ", option.name,
+                    " needs a value: ", option.value, ", ", option.help);
       }
     }
   }
@@ -70,12 +74,14 @@ void Arguments::check_counts(const Command& command) const {
     throw_error(ErrorKind::kConfig, "attune ", command.name, ": expected ", command.positionals,
                 "; see `attune help ", command.name, "`");
   if (positionals_.size() > command.max_positionals)
-    throw_error(ErrorKind::kConfig, "attune ", command.name, ": '", positionals_[command.max_positionals],
-                "' is too much; see `attune help ", command.name, "`");
+    throw_error(ErrorKind::kConfig, "attune ", command.name, ": '",
+                positionals_[command.max_positionals], "' is too much; see `attune help ",
+                command.name, "`");
 }
 
 bool Arguments::has(const std::string& option) const {
-  return std::any_of(given_.begin(), given_.end(), [&](const Given& g) { return g.option == option; });
+  return std::any_of(given_.begin(), given_.end(),
+                     [&](const Given& g) { return g.option == option; });
 }
 
 std::string Arguments::value(const std::string& option, const std::string& otherwise) const {

@@ -10,9 +10,9 @@ namespace attune {
 
 class Arguments {
  public:
-  // `words` come after the command's name. `--name value` and `--name=value`; "--" ends the options.
-  // Error{kConfig}: an unknown option (with the nearest), a missing or repeated one, too few or too many
-  // positionals.
+  // `words` come after the command's name. `--name value` and `--name=value`; "--" ends the
+  // options. Error{kConfig}: an unknown option (with the nearest), a missing or repeated one, too
+  // few or too many positionals.
   Arguments(const Command& command, const std::vector<std::string>& words);
 
   bool has(const std::string& option) const;

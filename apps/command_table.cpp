@@ -12,46 +12,102 @@ using Answer = Command::Answer;
 constexpr std::size_t kAny = 1000000;
 
 const Option kJson{"--json", "", "the result as one line of JSON on stdout"};
-const Option kModel{"--model", "M", "directory, local:DIR, or a name in the Hugging Face cache", true};
+const Option kModel{"--model", "M", "directory, local:DIR, or a name in the Hugging Face cache",
+                    true};
 const Option kDevice{"--device", "NAME", "auto (default), cpu, cuda or cuda:N"};
 const Option kPrecision{"--precision", "TYPE", "fp32 (default) or bf16"};
 const Option kMaxLength{"--max-length", "N", "tokens a text is cut to; default: the model's limit"};
 const Option kBatchTokens{"--batch-tokens", "N", "tokens embedded at once; default 16384"};
-const Option kInput{"--input", "FILE", "UTF-8, one text a line; ending in .jsonl: one JSON string a line",
-                    true};
+const Option kInput{"--input", "FILE",
+                    "UTF-8, one text a line; a name in .jsonl: one JSON string a line", true};
 
 std::vector<Command> make_commands() {
   const std::string overrides = "CONFIG [section.key=value ...]";
   return {
-      {"run", overrides, "every stage that CONFIG names; unchanged ones are not run again", 1, kAny, Answer::kLibraryWithConfig, {},
-       {"attune run configs/quickstart.yaml", "attune run my.yaml train.epochs=3 output=runs/longer"}},
-      {"train", overrides, "finetune the model that CONFIG describes", 1, kAny, Answer::kLibraryWithConfig,
+      {"run",
+       overrides,
+       "every stage that CONFIG names; unchanged ones are not run again",
+       1,
+       kAny,
+       Answer::kLibraryWithConfig,
+       {},
+       {"attune run configs/quickstart.yaml",
+        "attune run my.yaml train.epochs=3 output=runs/longer"}},
+      {"train",
+       overrides,
+       "finetune the model that CONFIG describes",
+       1,
+       kAny,
+       Answer::kLibraryWithConfig,
        {kJson,
         {"--resume", "", "go on from the newest checkpoint of the output; start if there is none"},
         {"--overwrite", "", "replace the run that the output holds"}},
        {"attune train my.yaml --json", "attune train my.yaml --resume"}},
-      {"evaluate", "", "rank a data set's passages for its queries, and measure", 0, 0, Answer::kLibrary,
+      {"evaluate",
+       "",
+       "rank a data set's passages for its queries, and measure",
+       0,
+       0,
+       Answer::kLibrary,
        {{"--model", "M", "a model to measure; several are compared with the first", true, true},
         {"--dataset", "FILE", "QA data set (JSON, also .gz)", true},
         {"--k", "LIST", "cut-offs; default 1,3,5,10"},
         {"--bm25", "", "BM25 beside the models"},
-        kDevice, kPrecision, kMaxLength, kBatchTokens, kJson},
+        kDevice,
+        kPrecision,
+        kMaxLength,
+        kBatchTokens,
+        kJson},
        {"attune evaluate --model BASE --model runs/my-run/artifact --dataset test.json"}},
-      {"embed", "", "texts to vectors (NumPy .npy, float32, one row a text)", 0, 0, Answer::kLibrary,
-       {kModel, kInput,
+      {"embed",
+       "",
+       "texts to vectors (NumPy .npy, float32, one row a text)",
+       0,
+       0,
+       Answer::kLibrary,
+       {kModel,
+        kInput,
         {"--output", "OUT.npy", "written whole or not at all", true},
         {"--role", "ROLE", "text (default) or query: which stored prompt is put before the texts"},
-        kPrecision, kMaxLength, kDevice, kBatchTokens},
+        kPrecision,
+        kMaxLength,
+        kDevice,
+        kBatchTokens},
        {"attune embed --model runs/my-run/artifact --input texts.txt --output vectors.npy"}},
-      {"tokenize", "", "texts to token ids, one JSON array a line", 0, 0, Answer::kLibrary, {kModel, kInput, kMaxLength},
+      {"tokenize",
+       "",
+       "texts to token ids, one JSON array a line",
+       0,
+       0,
+       Answer::kLibrary,
+       {kModel, kInput, kMaxLength},
        {"attune tokenize --model DIR --input texts.txt"}},
-      {"inspect", "M", "what a model is: layers, pooling, limit, prompts, origin", 1, 1, Answer::kLibrary, {kJson},
+      {"inspect",
+       "M",
+       "what a model is: layers, pooling, limit, prompts, origin",
+       1,
+       1,
+       Answer::kLibrary,
+       {kJson},
        {"attune inspect runs/my-run/artifact --json"}},
-      {"config", "check|print|doc [" + overrides + "]",
-       "check a configuration, print it with its defaults, or document every setting", 1, kAny, Answer::kProgram, {},
-       {"attune config check my.yaml", "attune config print my.yaml train.epochs=3", "attune config doc"}},
+      {"config",
+       "check|print|doc [" + overrides + "]",
+       "check a configuration, print it with its defaults, or document every setting",
+       1,
+       kAny,
+       Answer::kProgram,
+       {},
+       {"attune config check my.yaml", "attune config print my.yaml train.epochs=3",
+        "attune config doc"}},
       {"version", "", "the version", 0, 0, Answer::kProgram, {}, {}},
-      {"help", "[COMMAND]", "this text, or a command's", 0, 1, Answer::kProgram, {}, {"attune help train"}},
+      {"help",
+       "[COMMAND]",
+       "this text, or a command's",
+       0,
+       1,
+       Answer::kProgram,
+       {},
+       {"attune help train"}},
   };
 }
 
@@ -83,13 +139,17 @@ const Command& find_command(const std::string& name) {
 
 std::string overview() {
   std::string text =
-      "attune finetunes embedding models so that they retrieve your documents better, and measures it.\n\n"
+      "attune finetunes embedding models so that they retrieve your documents better, and measures "
+      "it.\n\n"
       "usage: attune COMMAND ...\n\n";
   for (const Command& command : commands())
     text += "  " + padded(command.name, 10) + command.summary + "\n";
-  text += "\n`attune help COMMAND` tells more. Settings: docs/configuration.md, or `attune config doc`.\n"
-          "Exit codes: 0 fine, 1 failed, 2 usage or configuration, 3 data or model, 4 memory, disk or device,\n"
-          "5 diverged, 130 and 143 interrupted (docs/errors.md).\n";
+  text +=
+      "\n`attune help COMMAND` tells more. Settings: docs/configuration.md, or `attune config "
+      "doc`.\n"
+      "Exit codes: 0 fine, 1 failed, 2 usage or configuration, 3 data or model, 4 memory, disk or "
+      "device,\n"
+      "5 diverged, 130 and 143 interrupted (docs/errors.md).\n";
   return text;
 }
 

@@ -1,4 +1,5 @@
-// What `attune` can do: from this one table come the help texts and the strict parsing of arguments.
+// What `attune` can do: from this one table come the help texts and the strict parsing of
+// arguments.
 #pragma once
 
 #include <string>
@@ -15,8 +16,8 @@ struct Option {
   bool is_repeatable = false;
 };
 
-// Who answers: the small program, without torch, or libattune. A first positional CONFIG is read by the
-// program in any case.
+// Who answers: the small program, without torch, or libattune. A first positional CONFIG is read by
+// the program in any case.
 struct Command {
   std::string name;
   std::string positionals;  // for the help: "CONFIG [section.key=value ...]"
@@ -32,7 +33,7 @@ const std::vector<Command>& commands();
 // Throws Error{kConfig} with the nearest name for one that is not there.
 const Command& find_command(const std::string& name);
 
-std::string overview();                        // `attune --help`
+std::string overview();                            // `attune --help`
 std::string command_help(const Command& command);  // `attune COMMAND --help`
 
 }  // namespace attune

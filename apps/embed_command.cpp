@@ -12,9 +12,9 @@
 namespace attune {
 namespace {
 
-// NumPy's format 1.0 for a C-ordered little-endian float32 matrix: magic, version, length of the header,
-// the header padded with spaces so that the data begin at a multiple of 64 bytes.
-// Source: numpy/lib/format.py, "Format Version 1.0".
+// NumPy's format 1.0 for a C-ordered little-endian float32 matrix: magic, version, length of the
+// header, the header padded with spaces so that the data begin at a multiple of 64 bytes. Source:
+// numpy/lib/format.py, "Format Version 1.0".
 std::string npy(const std::vector<float>& values, std::size_t rows, std::size_t columns) {
   static_assert(std::endian::native == std::endian::little);
   std::string header =
@@ -41,7 +41,8 @@ void require_replaceable(const std::string& path) {
   std::error_code ignored;
   const auto status = std::filesystem::status(path, ignored);
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
-    throw_error(ErrorKind::kResources, path, ": exists and is no regular file; give another --output");
+    throw_error(ErrorKind::kResources, path,
+                ": exists and is no regular file; give another --output");
 }
 
 }  // namespace
@@ -60,7 +61,8 @@ void embed_command(const Arguments& arguments, const RunConfig&) {
   const auto model = resolve_embed_model(arguments.value("--model"), options);
   const std::vector<float> vectors = role == Role::kQuery ? model->get_query_embedding_batch(views)
                                                           : model->get_text_embedding_batch(views);
-  write_file_durably(output, npy(vectors, texts.size(), static_cast<std::size_t>(model->dimension())));
+  write_file_durably(output,
+                     npy(vectors, texts.size(), static_cast<std::size_t>(model->dimension())));
   log_info(str_cat(texts.size(), " texts embedded, ", output));
 }
 

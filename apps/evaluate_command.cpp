@@ -2,8 +2,8 @@
 
 #include "apps/standard_output.h"
 #include "apps/verbs.h"
-#include "core/log.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "retrieval/evaluation.h"
 #include "retrieval/report_table.h"
 
@@ -27,7 +27,8 @@ void evaluate_command(const Arguments& arguments, const RunConfig&) {
     systems.back().model = name;
   }
   if (arguments.has("--bm25")) systems.push_back(evaluate_bm25(dataset, k));
-  write_stdout(arguments.has("--json") ? report_json(path, systems).dump() + "\n" : report_table(systems));
+  write_stdout(arguments.has("--json") ? report_json(path, systems).dump() + "\n"
+                                       : report_table(systems));
 }
 
 }  // namespace attune

@@ -21,8 +21,10 @@ Failure describe_failure(const std::exception_ptr& error) {
   } catch (const InternalError& e) {
     return {str_cat("a bug in attune, please report it: ", e.what()), 1};
   } catch (const std::bad_alloc&) {
-    return {"out of memory; a smaller train.batch_size, train.chunk_tokens or --batch-tokens needs less",
-            kResources};
+    return {
+        "out of memory; a smaller train.batch_size, train.chunk_tokens or --batch-tokens needs "
+        "less",
+        kResources};
   } catch (const std::system_error& e) {  // the file system's errors among them
     return {e.what(), kResources};
   } catch (const std::exception& e) {
@@ -36,7 +38,8 @@ int report_failure(const Failure& failure, bool json) {
   log_error(failure.message);
   if (json) {
     try {
-      const Json answer = {{"status", "failed"}, {"error", failure.message}, {"exit_code", failure.exit_code}};
+      const Json answer = {
+          {"status", "failed"}, {"error", failure.message}, {"exit_code", failure.exit_code}};
       // A message may quote bytes that are not UTF-8.
       write_stdout(answer.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n");
     } catch (const std::exception& error) {

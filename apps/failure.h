@@ -13,7 +13,8 @@ struct Failure {
 
 Failure describe_failure(const std::exception_ptr& error);
 
-// Says it on stderr, and with `json` as {"status": "failed", "error": ...} on stdout; returns the code.
+// Says it on stderr, and with `json` as {"status": "failed", "error": ...} on stdout; returns the
+// code.
 int report_failure(const Failure& failure, bool json);
 
 }  // namespace attune

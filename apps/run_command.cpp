@@ -6,6 +6,8 @@
 
 namespace attune {
 
-void run_command(const Arguments&, const RunConfig& config) { write_stdout(run(config, stop_requested)); }
+void run_command(const Arguments&, const RunConfig& config) {
+  write_stdout(run(config, stop_requested));
+}
 
 }  // namespace attune

@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM ask the work to stop between two steps; the second one ends the process at once.
+// SIGINT and SIGTERM ask the work to stop between two steps; the second one ends the process at
+// once.
 #pragma once
 
 namespace attune {

@@ -1,5 +1,5 @@
-// The texts of `--input FILE`: a UTF-8 text file, one text a line (LF or CRLF, the last line with or
-// without its end), or, where the name ends in .jsonl, one JSON string a line.
+// The texts of `--input FILE`: a UTF-8 text file, one text a line (LF or CRLF, the last line with
+// or without its end), or, where the name ends in .jsonl, one JSON string a line.
 #pragma once
 
 #include <string>

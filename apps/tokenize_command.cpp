@@ -12,7 +12,8 @@ void tokenize_command(const Arguments& arguments, const RunConfig&) {
   const ModelDirectory model = read_model_directory(resolve_model_path(arguments.value("--model")));
   const int max_length = arguments.number("--max-length", model.max_length, 1);
   if (max_length > model.max_length)
-    throw_error(ErrorKind::kConfig, "--max-length ", max_length, ": the model's limit is ", model.max_length);
+    throw_error(ErrorKind::kConfig, "--max-length ", max_length, ": the model's limit is ",
+                model.max_length);
   const auto tokenizer = load_tokenizer(model.transformer_path);
   const TokenizedTexts tokenized = tokenizer->encode_batch("", views_of(texts), max_length);
   std::string out;

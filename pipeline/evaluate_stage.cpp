@@ -25,8 +25,8 @@ bool has_baseline(const RunConfig& config, const std::string& name) {
 Evaluation evaluate_model(const std::string& name, const std::string& directory,
                           const EmbedOptions& options, const EmbeddingQAFinetuneDataset& test,
                           const std::vector<int>& k) {
-  log_info(str_cat("evaluate: ", name, " on ", test.queries.size(), " queries and ", test.corpus.size(),
-                   " passages"));
+  log_info(str_cat("evaluate: ", name, " on ", test.queries.size(), " queries and ",
+                   test.corpus.size(), " passages"));
   Evaluation evaluation = evaluate(*load_encoder_embedding(directory, options), test, k);
   evaluation.model = name;
   return evaluation;
@@ -43,7 +43,8 @@ std::vector<Evaluation> evaluate_systems(const RunConfig& config, const std::str
     as_trained.override_prompts = config.model.prompts.given;
     as_trained.query_prompt = config.model.prompts.query;
     as_trained.document_prompt = config.model.prompts.document;
-    systems.push_back(evaluate_model("base", config.model.base, as_trained, test, config.evaluate.k));
+    systems.push_back(
+        evaluate_model("base", config.model.base, as_trained, test, config.evaluate.k));
   }
   systems.push_back(evaluate_model("finetuned", artifact, options, test, config.evaluate.k));
   if (has_baseline(config, "bm25")) {
@@ -75,13 +76,16 @@ std::string evaluate_stage(const RunConfig& config) {
   }
   const auto test = EmbeddingQAFinetuneDataset::from_json(test_path);
   if (test.queries.size() == 0)
-    throw_error(ErrorKind::kData, test_path, ": holds no query, so nothing can be measured; give data.test, "
+    throw_error(ErrorKind::kData, test_path,
+                ": holds no query, so nothing can be measured; give data.test, "
                 "or name pages with questions in generate.question_pages");
   const std::vector<Evaluation> systems = evaluate_systems(config, artifact, test);
-  write_file_durably(config.output + "/evaluation.json", report_json(test_path, systems).dump(2) + "\n");
+  write_file_durably(config.output + "/evaluation.json",
+                     report_json(test_path, systems).dump(2) + "\n");
   record.add_output(config.output, "evaluation.json");
   record.finished = true;
-  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  record.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   record.result["table"] = report_table(systems);
   write_stage_record(config.output, record);
   log_info(str_cat("evaluate: done in ", record.seconds, " s"));

@@ -7,8 +7,8 @@
 
 namespace attune {
 
-// Needs the artifact of the train stage. The base is embedded with the run's prompts and length, as the
-// finetuned model is. Returns the table with its verdicts.
+// Needs the artifact of the train stage. The base is embedded with the run's prompts and length, as
+// the finetuned model is. Returns the table with its verdicts.
 std::string evaluate_stage(const RunConfig& config);
 
 }  // namespace attune

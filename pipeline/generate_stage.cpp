@@ -12,7 +12,9 @@ namespace {
 constexpr const char* kVersion = "generate 1";  // of what the stage does with equal inputs
 
 // Length before text, so that no two lists of texts are fed alike.
-void feed(Sha256& hash, const std::string& text) { hash.update(str_cat(text.size(), ":")).update(text); }
+void feed(Sha256& hash, const std::string& text) {
+  hash.update(str_cat(text.size(), ":")).update(text);
+}
 
 Fingerprint stage_key(const RunConfig& config, const std::vector<Document>& documents) {
   Sha256 hash;
@@ -31,12 +33,13 @@ Fingerprint stage_key(const RunConfig& config, const std::vector<Document>& docu
 }
 
 std::string summary(const HeadingCounts& counts) {
-  return str_cat(counts.documents, " documents, ", counts.passages, " passages, ", counts.training_pairs,
-                 " training pairs, ", counts.validation_pairs, " validation pairs, ", counts.questions,
-                 " test questions (left out: ", counts.skipped_short, " short sections, ",
-                 counts.skipped_untitled, " without a heading, ", counts.skipped_leaking,
-                 " that would leak into training, ", counts.skipped_repeating,
-                 " whose answer repeats the question, ", counts.skipped_ambiguous, " ambiguous questions)");
+  return str_cat(
+      counts.documents, " documents, ", counts.passages, " passages, ", counts.training_pairs,
+      " training pairs, ", counts.validation_pairs, " validation pairs, ", counts.questions,
+      " test questions (left out: ", counts.skipped_short, " short sections, ",
+      counts.skipped_untitled, " without a heading, ", counts.skipped_leaking,
+      " that would leak into training, ", counts.skipped_repeating,
+      " whose answer repeats the question, ", counts.skipped_ambiguous, " ambiguous questions)");
 }
 
 std::string choose(const RunConfig& config, const std::string& given, const std::string& name) {
@@ -47,7 +50,8 @@ std::string choose(const RunConfig& config, const std::string& given, const std:
 }  // namespace
 
 DataPaths data_paths(const RunConfig& config) {
-  return {choose(config, config.data.train, "train"), choose(config, config.data.validation, "validation"),
+  return {choose(config, config.data.train, "train"),
+          choose(config, config.data.validation, "validation"),
           choose(config, config.data.test, "test")};
 }
 
@@ -73,7 +77,8 @@ void generate_stage(const RunConfig& config) {
   save(pairs.validation, "validation");
   save(pairs.test, "test");
   record.finished = true;
-  record.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  record.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   record.result["summary"] = summary(pairs.total);
   write_stage_record(config.output, record);
   log_info(str_cat("generate: ", summary(pairs.total), ", in ", Json(record.seconds).dump(), " s"));

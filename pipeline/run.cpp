@@ -37,8 +37,9 @@ std::string how_to_load(const RunConfig& config, const std::string& artifact) {
 
 TrainOutcome train(const RunConfig& config, Existing existing, const StopRequested& stop) {
   if (!config.has_train)
-    throw_error(ErrorKind::kConfig, "the configuration has no section 'train': nothing to train; "
-                                    "'train: {}' takes every default");
+    throw_error(ErrorKind::kConfig,
+                "the configuration has no section 'train': nothing to train; "
+                "'train: {}' takes every default");
   check_existing_training(config, existing);
   const RunLock lock(config.output);
   if (config.has_generate) generate_stage(config);

@@ -25,9 +25,12 @@ bool is_device_name(const std::string& name) {
 
 std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
   std::vector<Mistake> found;
-  const auto add = [&](const char* key, const std::string& message) { found.push_back({key, message}); };
+  const auto add = [&](const char* key, const std::string& message) {
+    found.push_back({key, message});
+  };
   if (!name.empty() && !is_plain_name(name))
-    add("name", "'" + name + "' is no name: letters, digits, '-', '_' and '.', not beginning with '.'");
+    add("name",
+        "'" + name + "' is no name: letters, digits, '-', '_' and '.', not beginning with '.'");
   if (!is_device_name(device))
     add("device", "'" + device + "' is not known: expected auto, cpu, cuda or cuda:N");
   if (has_documents && documents.paths.empty())
@@ -35,14 +38,16 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
   if (has_documents && !has_generate)
     add("documents", "'documents' without 'generate': add the section that makes pairs of them");
   if (has_generate && !has_documents)
-    add("generate", "'generate' without 'documents': say with documents.paths what to make pairs of");
+    add("generate",
+        "'generate' without 'documents': say with documents.paths what to make pairs of");
   if (has_train && data.train.empty() && !has_generate)
     add("train", "'train' has no data: give data.train, or documents and generate");
   if ((has_train || has_evaluate) && !has_model)
     add(has_train ? "train" : "evaluate", "there is no model: give model.base");
   if (has_evaluate && !has_train)
-    add("evaluate", "'evaluate' compares the finetuned model with its base and needs 'train'; `attune "
-                    "evaluate` ranks models that are there already");
+    add("evaluate",
+        "'evaluate' compares the finetuned model with its base and needs 'train'; `attune "
+        "evaluate` ranks models that are there already");
   if (has_evaluate && data.test.empty() && !has_generate)
     add("evaluate", "'evaluate' has no questions: give data.test, or documents and generate");
   if (!has_generate && !has_train && !has_evaluate)

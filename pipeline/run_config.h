@@ -93,14 +93,15 @@ struct RunConfig {
   std::vector<Mistake> cross_mistakes() const;
 
   template <class Fields, class Section>
-  static void optional(Fields& f, const char* key, bool& given, Section& section, const char* help) {
+  static void optional(Fields& f, const char* key, bool& given, Section& section,
+                       const char* help) {
     given = given || f.has(key);
     if (given) f.section(key, section, help);
   }
 };
 
-// Reads, checks and resolves (`output`); every mistake is in one Error{kConfig}. Only the program calls
-// this: it hands what was read to libattune, which so needs no YAML (docs/build.md).
+// Reads, checks and resolves (`output`); every mistake is in one Error{kConfig}. Only the program
+// calls this: it hands what was read to libattune, which so needs no YAML (docs/build.md).
 RunConfig load_run_config(const std::string& path, std::span<const std::string> overrides = {});
 
 }  // namespace attune

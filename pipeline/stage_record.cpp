@@ -33,7 +33,8 @@ void StageRecord::add_output(const std::string& run_directory, const std::string
   outputs[path] = sha256_file(run_directory + "/" + path);
 }
 
-bool StageRecord::is_current(const std::string& run_directory, const Fingerprint& wanted_key) const {
+bool StageRecord::is_current(const std::string& run_directory,
+                             const Fingerprint& wanted_key) const {
   if (!finished || key != wanted_key) return false;
   for (const auto& [path, fingerprint] : outputs) {
     const std::string file = run_directory + "/" + path;
@@ -46,7 +47,8 @@ bool StageRecord::is_current(const std::string& run_directory, const Fingerprint
   return true;
 }
 
-std::optional<StageRecord> read_stage_record(const std::string& run_directory, const std::string& stage) {
+std::optional<StageRecord> read_stage_record(const std::string& run_directory,
+                                             const std::string& stage) {
   const std::string path = record_path(run_directory, stage);
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return std::nullopt;

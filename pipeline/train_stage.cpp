@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 constexpr const char* kStage = "train";
 constexpr const char* kVersion = "train 1";  // of what the stage does with equal inputs
 
-// The part of the configuration that decides the artifact. How often it is saved on the way does not.
+// The part of the configuration that decides the artifact. How often it is saved on the way does
+// not.
 std::string deciding_settings(RunConfig config) {
   config.has_evaluate = false;
   config.train.checkpoint_steps = 0;
@@ -37,7 +38,9 @@ std::string first_difference(const std::string& before, const std::string& now) 
     if (!more_new) new_line = "nothing";
     if (old_line != new_line) break;
   }
-  const auto trim = [](const std::string& line) { return line.substr(line.find_first_not_of(' ')); };
+  const auto trim = [](const std::string& line) {
+    return line.substr(line.find_first_not_of(' '));
+  };
   return str_cat("it began with '", trim(old_line), "', now it is '", trim(new_line), "'");
 }
 
@@ -46,7 +49,9 @@ struct Inputs {
 };
 
 Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
-  const auto of_file = [](const std::string& path) { return path.empty() ? "" : sha256_file(path); };
+  const auto of_file = [](const std::string& path) {
+    return path.empty() ? "" : sha256_file(path);
+  };
   return {fingerprint_model_files(resolve_model_path(config.model.base)), of_file(data.train),
           of_file(data.validation), of_file(config.train.negatives)};
 }
@@ -55,9 +60,16 @@ Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
   config.model.base.clear();  // where things are does not matter, only what they hold
   config.train.negatives.clear();
   config.train.checkpoint_steps = 0;
-  Json key = {kVersion,      print_config(config.model), print_config(config.train), config.seed,
-              config.device, config.evaluate.k,          inputs.base,                inputs.train,
-              inputs.validation, inputs.negatives};
+  Json key = {kVersion,
+              print_config(config.model),
+              print_config(config.train),
+              config.seed,
+              config.device,
+              config.evaluate.k,
+              inputs.base,
+              inputs.train,
+              inputs.validation,
+              inputs.negatives};
   return sha256(key.dump());
 }
 
@@ -66,8 +78,8 @@ void remove_previous_progress(const std::string& output) {
     std::error_code error;
     fs::remove_all(output + "/" + name, error);
     if (error)
-      throw_error(ErrorKind::kResources, output, "/", name, ": cannot remove the previous run's: ",
-                  error.message());
+      throw_error(ErrorKind::kResources, output, "/", name,
+                  ": cannot remove the previous run's: ", error.message());
   }
 }
 
@@ -119,14 +131,15 @@ Fingerprint fingerprint_model_files(const std::string& directory) {
   std::vector<std::string> names;
   std::error_code error;
   const auto options = fs::directory_options::follow_directory_symlink;
-  for (fs::recursive_directory_iterator entry(directory, options, error), end; !error && entry != end;
-       entry.increment(error)) {
+  for (fs::recursive_directory_iterator entry(directory, options, error), end;
+       !error && entry != end; entry.increment(error)) {
     const std::string extension = entry->path().extension();
     if ((extension == ".json" || extension == ".txt" || extension == ".safetensors") &&
         entry->is_regular_file())
       names.push_back(entry->path().lexically_relative(directory).string());
   }
-  if (error) throw_error(ErrorKind::kResources, directory, ": cannot list the folder: ", error.message());
+  if (error)
+    throw_error(ErrorKind::kResources, directory, ": cannot list the folder: ", error.message());
   std::sort(names.begin(), names.end());
   Sha256 hash;
   for (const std::string& name : names)
@@ -141,14 +154,17 @@ void check_existing_training(const RunConfig& config, Existing existing) {
     std::error_code ignored;
     for (const char* name : {"stages/train.json", "artifact", "metrics.jsonl", "checkpoints"})
       if (fs::exists(output + "/" + name, ignored))
-        throw_error(ErrorKind::kConfig, output, " holds a run already (", name,
-                    "): --resume goes on with it, --overwrite replaces it, and another 'output' leaves it");
+        throw_error(
+            ErrorKind::kConfig, output, " holds a run already (", name,
+            "): --resume goes on with it, --overwrite replaces it, and another 'output' leaves it");
   }
   if (existing == Existing::kResume && record) {
-    const std::string before = record->result.value("settings", ""), now = deciding_settings(config);
+    const std::string before = record->result.value("settings", ""),
+                      now = deciding_settings(config);
     if (before != now)
-      throw_error(ErrorKind::kConfig, output, " cannot be resumed with other settings: ",
-                  first_difference(before, now), "; --overwrite starts anew");
+      throw_error(ErrorKind::kConfig, output,
+                  " cannot be resumed with other settings: ", first_difference(before, now),
+                  "; --overwrite starts anew");
   }
 }
 
@@ -162,7 +178,8 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   const auto last = read_stage_record(config.output, kStage);
   const bool is_same = last && last->key == record.key;
   if (existing == Existing::kResume && last && !is_same)
-    throw_error(ErrorKind::kConfig, config.output, " cannot be resumed: the base model or the data are not "
+    throw_error(ErrorKind::kConfig, config.output,
+                " cannot be resumed: the base model or the data are not "
                 "what they were when it began; --overwrite starts anew");
   if (existing != Existing::kOverwrite && is_same && last->is_current(config.output, record.key)) {
     log_info(str_cat("train: unchanged, not run again: ", outcome.artifact, " was made in ",
@@ -172,7 +189,8 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   }
   auto dataset = EmbeddingQAFinetuneDataset::from_json(data.train);
   auto validation = load_validation(data.validation);
-  const bool validated = validation.has_value(), resume = existing != Existing::kOverwrite && is_same;
+  const bool validated = validation.has_value(),
+             resume = existing != Existing::kOverwrite && is_same;
   SentenceTransformersFinetuneEngine engine(std::move(dataset), std::move(validation),
                                             engine_options(config, inputs, resume));
   if (!resume) remove_previous_progress(config.output);
@@ -189,8 +207,8 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   record.result["metrics"] = outcome.metrics;
   record.add_output(config.output, "artifact/model.safetensors");
   write_stage_record(config.output, record);
-  log_info(str_cat("train: ", result.steps, " steps over ", result.pairs, " pairs in ", result.seconds,
-                   " s, last loss ", result.final_loss));
+  log_info(str_cat("train: ", result.steps, " steps over ", result.pairs, " pairs in ",
+                   result.seconds, " s, last loss ", result.final_loss));
   return outcome;
 }
 

@@ -28,11 +28,12 @@ struct TrainOutcome {
 // To be asked before anything is written: throws what kRefuse and kResume say of this output.
 void check_existing_training(const RunConfig& config, Existing existing);
 
-// A training that is finished with these settings and data is not run again, but for kOverwrite. Being
-// stopped is Error{kInterrupted}.
+// A training that is finished with these settings and data is not run again, but for kOverwrite.
+// Being stopped is Error{kInterrupted}.
 TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopRequested& stop);
 
-// SHA-256 over the files of a model that decide its vectors (weights, configurations, vocabularies).
+// SHA-256 over the files of a model that decide its vectors (weights, configurations,
+// vocabularies).
 Fingerprint fingerprint_model_files(const std::string& directory);
 
 }  // namespace attune

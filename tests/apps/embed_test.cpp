@@ -1,5 +1,6 @@
 // embed, tokenize, inspect, evaluate.
-#include <cmath>
+#include <sys/mount.h>
+
 #include <cstring>
 
 #include "tests/apps/program.h"
@@ -16,11 +17,15 @@ Matrix read_npy(const fs::path& path) {
   const std::string bytes = slurp(path);
   Matrix matrix;
   EXPECT_EQ(bytes.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
-  const std::size_t begin = 10 + static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]);
+  const std::size_t begin =
+      10 + static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]);
   EXPECT_EQ(begin % 64, 0u);
   const std::string header = bytes.substr(10, begin - 10);
-  EXPECT_EQ(std::sscanf(header.c_str(), "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %zu), }",
-                        &matrix.rows, &matrix.columns), 2) << header;
+  EXPECT_EQ(
+      std::sscanf(header.c_str(), "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %zu), }",
+                  &matrix.rows, &matrix.columns),
+      2)
+      << header;
   matrix.values.resize(matrix.rows * matrix.columns);
   EXPECT_EQ(bytes.size() - begin, matrix.values.size() * sizeof(float));
   std::memcpy(matrix.values.data(), bytes.data() + begin, bytes.size() - begin);
@@ -34,7 +39,8 @@ TEST_F(Embed, GoldenTextsAsSentenceTransformers) {
   std::string lines;
   for (const Json& text : golden["texts"]) lines += text.dump() + "\n";
   spit(folder_ / "texts.jsonl", lines);
-  const Outcome embedded = run({"embed", "--model", kTinyModel, "--input", "texts.jsonl", "--output", "v.npy"});
+  const Outcome embedded =
+      run({"embed", "--model", kTinyModel, "--input", "texts.jsonl", "--output", "v.npy"});
   ASSERT_EQ(embedded.code, 0) << embedded.err;
   EXPECT_EQ(embedded.out, "");
   const Matrix vectors = read_npy(folder_ / "v.npy");
@@ -42,7 +48,8 @@ TEST_F(Embed, GoldenTextsAsSentenceTransformers) {
   ASSERT_EQ(vectors.columns, 32u);
   for (std::size_t i = 0; i < vectors.rows; ++i)
     for (std::size_t j = 0; j < vectors.columns; ++j)
-      ASSERT_NEAR(vectors.values[i * 32 + j], golden["embeddings"][i][j].get<double>(), 1e-5) << i << " " << j;
+      ASSERT_NEAR(vectors.values[i * 32 + j], golden["embeddings"][i][j].get<double>(), 1e-5)
+          << i << " " << j;
 
   const Outcome tokens = run({"tokenize", "--model", kTinyModel, "--input", "texts.jsonl"});
   ASSERT_EQ(tokens.code, 0) << tokens.err;
@@ -56,8 +63,10 @@ TEST_F(Embed, GoldenTextsAsSentenceTransformers) {
 }
 
 TEST_F(Embed, LineEndsAndEmptyLines) {
-  spit(folder_ / "texts.txt", "one text\r\n\none text");  // CRLF, an empty text, no end of the last line
-  ASSERT_EQ(run({"embed", "--model", kTinyModel, "--input", "texts.txt", "--output", "v.npy"}).code, 0);
+  spit(folder_ / "texts.txt",
+       "one text\r\n\none text");  // CRLF, an empty text, no end of the last line
+  ASSERT_EQ(run({"embed", "--model", kTinyModel, "--input", "texts.txt", "--output", "v.npy"}).code,
+            0);
   const Matrix vectors = read_npy(folder_ / "v.npy");
   ASSERT_EQ(vectors.rows, 3u);
   bool same_as_empty = true;
@@ -67,29 +76,37 @@ TEST_F(Embed, LineEndsAndEmptyLines) {
   }
   EXPECT_FALSE(same_as_empty);
   spit(folder_ / "none.txt", "");
-  ASSERT_EQ(run({"embed", "--model", kTinyModel, "--input", "none.txt", "--output", "none.npy"}).code, 0);
+  ASSERT_EQ(
+      run({"embed", "--model", kTinyModel, "--input", "none.txt", "--output", "none.npy"}).code, 0);
   EXPECT_EQ(read_npy(folder_ / "none.npy").rows, 0u);
 }
 
 TEST_F(Embed, BadInputIsRefusedWithItsLine) {
   spit(folder_ / "latin1.txt", "fine\ncaf\xe9\n");
-  const Outcome latin = run({"embed", "--model", kTinyModel, "--input", "latin1.txt", "--output", "v.npy"});
+  const Outcome latin =
+      run({"embed", "--model", kTinyModel, "--input", "latin1.txt", "--output", "v.npy"});
   EXPECT_EQ(latin.code, 3);
   EXPECT_NE(latin.err.find("latin1.txt:2"), std::string::npos) << latin.err;
   spit(folder_ / "bad.jsonl", "\"fine\"\n{\"text\": 1}\n");
   const Outcome object = run({"tokenize", "--model", kTinyModel, "--input", "bad.jsonl"});
   EXPECT_EQ(object.code, 3);
   EXPECT_NE(object.err.find("bad.jsonl:2"), std::string::npos) << object.err;
-  EXPECT_EQ(run({"embed", "--model", kTinyModel, "--input", "absent.txt", "--output", "v.npy"}).code, 3);
-  EXPECT_EQ(run({"embed", "--model", "absent", "--input", "latin1.txt", "--output", "v.npy"}).code, 3);
+  EXPECT_EQ(
+      run({"embed", "--model", kTinyModel, "--input", "absent.txt", "--output", "v.npy"}).code, 3);
+  EXPECT_EQ(run({"embed", "--model", "absent", "--input", "latin1.txt", "--output", "v.npy"}).code,
+            3);
   EXPECT_FALSE(fs::exists(folder_ / "v.npy"));
 }
 
 TEST_F(Embed, BadOptionsOfTheModelAreRefused) {
   spit(folder_ / "a.txt", "a\n");
-  const std::vector<std::string> embed = {"embed", "--model", kTinyModel, "--input", "a.txt", "--output", "v.npy"};
-  for (const auto& [option, value] : std::vector<std::pair<std::string, std::string>>{
-           {"--max-length", "100000"}, {"--max-length", "0"}, {"--device", "gpu"}, {"--precision", "fp8"}}) {
+  const std::vector<std::string> embed = {"embed", "--model",  kTinyModel, "--input",
+                                          "a.txt", "--output", "v.npy"};
+  for (const auto& [option, value] :
+       std::vector<std::pair<std::string, std::string>>{{"--max-length", "100000"},
+                                                        {"--max-length", "0"},
+                                                        {"--device", "gpu"},
+                                                        {"--precision", "fp8"}}) {
     auto arguments = embed;
     arguments.insert(arguments.end(), {option, value});
     const Outcome outcome = run(arguments);
@@ -99,7 +116,8 @@ TEST_F(Embed, BadOptionsOfTheModelAreRefused) {
 
 TEST_F(Embed, OutputThatCannotBeWritten) {
   spit(folder_ / "a.txt", "a\n");
-  const std::vector<std::string> embed = {"embed", "--model", kTinyModel, "--input", "a.txt", "--output"};
+  const std::vector<std::string> embed = {"embed",   "--model", kTinyModel,
+                                          "--input", "a.txt",   "--output"};
   for (const std::string output : {"/dev/full", "a.txt/below/a/file.npy", "/proc/nowhere/v.npy"}) {
     auto arguments = embed;
     arguments.push_back(output);
@@ -108,6 +126,26 @@ TEST_F(Embed, OutputThatCannotBeWritten) {
   }
   EXPECT_TRUE(fs::is_character_file("/dev/full")) << "a device was replaced by a file";
   EXPECT_EQ(run({"tokenize", "--model", kTinyModel, "--input", "a.txt"}, "/dev/full").code, 4);
+}
+
+TEST_F(Embed, AFullDiskLeavesWhatWasThere) {
+  const fs::path disk = folder_ / "disk";
+  fs::create_directories(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=64k") != 0)
+    GTEST_SKIP() << "may not mount a small disk here";
+  spit(disk / "v.npy", "before");
+  std::string texts;
+  for (int i = 0; i < 2000; ++i) texts += "text\n";
+  spit(folder_ / "many.txt", texts);
+  const Outcome outcome =
+      run({"embed", "--model", kTinyModel, "--input", "many.txt", "--output", "disk/v.npy"});
+  const std::string left = slurp(disk / "v.npy");
+  const auto files = std::distance(fs::directory_iterator(disk), fs::directory_iterator());
+  ::umount(disk.c_str());
+  EXPECT_EQ(outcome.code, 4) << outcome.err;
+  EXPECT_NE(outcome.err.find("No space left"), std::string::npos) << outcome.err;
+  EXPECT_EQ(left, "before");
+  EXPECT_EQ(files, 1) << "a temporary was left";
 }
 
 TEST_F(Embed, InspectTellsWhatTheModelIs) {
@@ -127,24 +165,28 @@ TEST_F(Embed, InspectTellsWhatTheModelIs) {
 
 TEST_F(Embed, EvaluateTellsEveryModel) {
   write_dataset("test.json", 12);
-  const Outcome outcome = run({"evaluate", "--model", kTinyModel, "--model", "local:" + kTinyModel, "--bm25",
-                               "--dataset", "test.json", "--k", "1,10", "--json"});
+  const Outcome outcome = run({"evaluate", "--model", kTinyModel, "--model", "local:" + kTinyModel,
+                               "--bm25", "--dataset", "test.json", "--k", "1,10", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const Json answer = outcome.last_line();
   EXPECT_EQ(answer["dataset"], "test.json");
   ASSERT_EQ(answer["models"].size(), 3u);
-  for (const char* metric : {"hit_rate@1", "mrr@10", "ndcg@10", "recall@10", "precision@1", "map@100"}) {
+  for (const char* metric :
+       {"hit_rate@1", "mrr@10", "ndcg@10", "recall@10", "precision@1", "map@100"}) {
     EXPECT_EQ(answer["models"][0][metric], answer["models"][1][metric]) << metric;
     EXPECT_TRUE(answer["models"][2][metric].is_number()) << metric;
   }
-  const Outcome table = run({"evaluate", "--model", kTinyModel, "--bm25", "--dataset", "test.json"});
+  const Outcome table =
+      run({"evaluate", "--model", kTinyModel, "--bm25", "--dataset", "test.json"});
   EXPECT_EQ(table.code, 0);
   EXPECT_NE(table.out.find("95 % interval"), std::string::npos) << table.out;
 }
 
 TEST_F(Embed, EvaluateRefusesBadData) {
-  spit(folder_ / "twice.json", R"({"queries": {"q": "a", "q": "b"}, "corpus": {"d": "x"}, "relevant_docs": {"q": ["d"]}})");
-  spit(folder_ / "nowhere.json", R"({"queries": {"q": "a"}, "corpus": {"d": "x"}, "relevant_docs": {"q": ["e"]}})");
+  spit(folder_ / "twice.json",
+       R"({"queries": {"q": "a", "q": "b"}, "corpus": {"d": "x"}, "relevant_docs": {"q": ["d"]}})");
+  spit(folder_ / "nowhere.json",
+       R"({"queries": {"q": "a"}, "corpus": {"d": "x"}, "relevant_docs": {"q": ["e"]}})");
   spit(folder_ / "half.json", R"({"queries": {"q": "a"}, "cor)");
   for (const char* name : {"twice.json", "nowhere.json", "half.json", "absent.json"}) {
     const Outcome outcome = run({"evaluate", "--model", kTinyModel, "--dataset", name, "--json"});

@@ -51,11 +51,13 @@ struct Outcome {
 // A process that was started; wait() once.
 class Process {
  public:
-  Process(const fs::path& folder, const std::vector<std::string>& arguments, const std::string& stdout_path)
+  Process(const fs::path& folder, const std::vector<std::string>& arguments,
+          const std::string& stdout_path)
       : folder_(folder), out_(stdout_path.empty() ? (folder / "stdout").string() : stdout_path) {
     const std::string program = std::string(ATTUNE_BINARY_DIR) + "/attune";
     std::vector<char*> argv{const_cast<char*>(program.c_str())};
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    for (const std::string& argument : arguments)
+      argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
     const std::string err = (folder_ / "stderr").string();
     pid_ = ::fork();
@@ -99,10 +101,13 @@ class ProgramTest : public ::testing::Test {
   }
   ~ProgramTest() override { fs::remove_all(folder_); }
 
-  Outcome run(const std::vector<std::string>& arguments, const std::string& stdout_path = "") const {
+  Outcome run(const std::vector<std::string>& arguments,
+              const std::string& stdout_path = "") const {
     return Process(folder_, arguments, stdout_path).wait();
   }
-  Process start(const std::vector<std::string>& arguments) const { return {folder_, arguments, ""}; }
+  Process start(const std::vector<std::string>& arguments) const {
+    return {folder_, arguments, ""};
+  }
 
   // queries q0.. with one passage each, out of the tiny model's words.
   std::string write_dataset(const std::string& name, int rows) const {
@@ -111,7 +116,8 @@ class ProgramTest : public ::testing::Test {
     for (int i = 0; i < rows; ++i) {
       const std::string number = std::to_string(i);
       data["queries"]["q" + number] = "where is item " + number + " kept?";
-      data["corpus"]["d" + number] = "item " + number + " is kept in room " + std::to_string(i * 7 % 10) + ".";
+      data["corpus"]["d" + number] =
+          "item " + number + " is kept in room " + std::to_string(i * 7 % 10) + ".";
       data["relevant_docs"]["q" + number] = {"d" + number};
     }
     data["mode"] = "text";
@@ -122,9 +128,10 @@ class ProgramTest : public ::testing::Test {
   // A run that trains in well under a second; `more` is YAML of further sections and keys.
   void write_config(const std::string& name, const std::string& train_keys = "",
                     const std::string& more = "") const {
-    spit(folder_ / name, "version: 1\nname: tiny\ndevice: cpu\noutput: out\ndata:\n  train: train.json\n"
-                         "model:\n  base: " + kTinyModel + "\ntrain:\n  batch_size: 4\n  epochs: 1\n" +
-                             train_keys + more);
+    spit(folder_ / name,
+         "version: 1\nname: tiny\ndevice: cpu\noutput: out\ndata:\n  train: train.json\n"
+         "model:\n  base: " +
+             kTinyModel + "\ntrain:\n  batch_size: 4\n  epochs: 1\n" + train_keys + more);
   }
 
   void wait_for(const fs::path& path) const {

@@ -10,7 +10,8 @@ class Train : public ProgramTest {
   std::vector<Json> metrics(const std::string& run_directory = "out") const {
     std::istringstream lines(slurp(folder_ / run_directory / "metrics.jsonl"));
     std::vector<Json> found;
-    for (std::string line; std::getline(lines, line);) found.push_back(parse_json(line, "metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);)
+      found.push_back(parse_json(line, "metrics.jsonl"));
     return found;
   }
   std::string weights(const std::string& run_directory = "out") const {
@@ -30,9 +31,10 @@ TEST_F(Train, TellsWhereTheArtifactIs) {
   EXPECT_EQ(answer["metrics"]["steps"], 4);
   EXPECT_GT(answer["metrics"]["validation_ndcg@10"].get<double>(), 0);
   EXPECT_GT(answer["metrics"]["pairs_per_second"].get<double>(), 0);
-  EXPECT_NEAR(answer["metrics"]["final_loss"].get<double>(), metrics().back().contains("loss")
-                                                                 ? metrics().back()["loss"].get<double>()
-                                                                 : metrics()[3]["loss"].get<double>(), 1e-12);
+  EXPECT_NEAR(answer["metrics"]["final_loss"].get<double>(),
+              metrics().back().contains("loss") ? metrics().back()["loss"].get<double>()
+                                                : metrics()[3]["loss"].get<double>(),
+              1e-12);
   const Outcome inspected = run({"inspect", "out/artifact", "--json"});
   ASSERT_EQ(inspected.code, 0) << inspected.err;
   EXPECT_EQ(inspected.last_line()["lineage"]["base"], kTinyModel);
@@ -54,12 +56,14 @@ TEST_F(Train, OutputThatHoldsARunIsRefused) {
   EXPECT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_EQ(resumed.out, first.out) << "a finished run repeats its last line";
 
-  const Outcome other = run({"train", "run.yaml", "train.learning_rate=1e-3", "--resume", "--json"});
+  const Outcome other =
+      run({"train", "run.yaml", "train.learning_rate=1e-3", "--resume", "--json"});
   EXPECT_EQ(other.code, 2);
   EXPECT_NE(other.err.find("learning_rate"), std::string::npos) << other.err;
   EXPECT_EQ(weights(), before);
 
-  const Outcome replaced = run({"train", "run.yaml", "train.learning_rate=1e-3", "--overwrite", "--json"});
+  const Outcome replaced =
+      run({"train", "run.yaml", "train.learning_rate=1e-3", "--overwrite", "--json"});
   EXPECT_EQ(replaced.code, 0) << replaced.err;
   EXPECT_NE(weights(), before);
   EXPECT_EQ(metrics().size(), 4u) << "the old run's lines are gone";
@@ -77,7 +81,8 @@ TEST_F(Train, ResumeOfChangedDataIsRefused) {
 TEST_F(Train, ASetSmallerThanABatchTrains) {
   write_dataset("train.json", 3);
   write_config("run.yaml");
-  const Outcome outcome = run({"train", "run.yaml", "train.batch_size=32", "train.epochs=2", "--json"});
+  const Outcome outcome =
+      run({"train", "run.yaml", "train.batch_size=32", "train.epochs=2", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.last_line()["metrics"]["steps"], 2);
 }
@@ -86,21 +91,24 @@ TEST_F(Train, FailureLeavesThePreviousArtifact) {
   write_config("run.yaml");
   ASSERT_EQ(run({"train", "run.yaml"}).code, 0);
   const std::string before = weights();
-  const Outcome diverged = run({"train", "run.yaml", "train.learning_rate=1e30", "train.max_grad_norm=0",
-                                "train.warmup_ratio=0", "train.epochs=20", "--overwrite", "--json"});
+  const Outcome diverged =
+      run({"train", "run.yaml", "train.learning_rate=1e30", "train.max_grad_norm=0",
+           "train.warmup_ratio=0", "train.epochs=20", "--overwrite", "--json"});
   EXPECT_EQ(diverged.code, 5) << diverged.err;
   EXPECT_EQ(diverged.last_line()["status"], "failed");
   EXPECT_EQ(weights(), before);
 }
 
 TEST_F(Train, BadDataIsRefusedBeforeAnythingIsWritten) {
-  spit(folder_ / "train.json", R"({"queries": {"q": "a"}, "corpus": {"d": "x"}, "relevant_docs": {"q": ["e"]}})");
+  spit(folder_ / "train.json",
+       R"({"queries": {"q": "a"}, "corpus": {"d": "x"}, "relevant_docs": {"q": ["e"]}})");
   write_config("run.yaml");
   EXPECT_EQ(run({"train", "run.yaml"}).code, 3);
   EXPECT_EQ(run({"train", "run.yaml", "data.train=absent.json"}).code, 3);
   EXPECT_FALSE(fs::exists(folder_ / "out" / "metrics.jsonl"));
   write_dataset("train.json", 8);
-  EXPECT_EQ(run({"train", "run.yaml"}).code, 0) << "a refused run leaves nothing that needs --overwrite";
+  EXPECT_EQ(run({"train", "run.yaml"}).code, 0)
+      << "a refused run leaves nothing that needs --overwrite";
 }
 
 TEST_F(Train, AnOutputThatCannotBeMade) {
@@ -114,7 +122,7 @@ TEST_F(Train, AnOutputThatCannotBeMade) {
 
 TEST_F(Train, SignalsStopBetweenStepsAndResumeGoesOn) {
   write_config("run.yaml", "  sampler: default\n");
-  const std::vector<std::string> arguments = {"train", "run.yaml", "train.epochs=400", "--json"};
+  const std::vector<std::string> arguments = {"train", "run.yaml", "train.epochs=200", "--json"};
   for (const auto& [signal, code] : {std::pair{SIGTERM, 143}, std::pair{SIGINT, 130}}) {
     fs::remove_all(folder_ / "out");
     const Process process = start(arguments);
@@ -138,7 +146,7 @@ TEST_F(Train, SignalsStopBetweenStepsAndResumeGoesOn) {
 
 TEST_F(Train, KilledRunResumesFromItsNewestCheckpoint) {
   write_config("run.yaml", "  checkpoint_steps: 20\n");
-  const std::vector<std::string> arguments = {"train", "run.yaml", "train.epochs=400", "--json"};
+  const std::vector<std::string> arguments = {"train", "run.yaml", "train.epochs=200", "--json"};
   const Process process = start(arguments);
   wait_for(folder_ / "out" / "checkpoints");
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
@@ -155,8 +163,8 @@ TEST_F(Train, KilledRunResumesFromItsNewestCheckpoint) {
   EXPECT_EQ(weights("out"), weights("whole")) << "bit for bit";
   std::vector<int> steps;
   for (const Json& line : metrics()) steps.push_back(line["step"]);
-  ASSERT_EQ(steps.size(), 1600u);
-  for (int i = 0; i < 1600; ++i) ASSERT_EQ(steps[i], i + 1) << "no step twice, none missing";
+  ASSERT_EQ(steps.size(), 800u);
+  for (int i = 0; i < 800; ++i) ASSERT_EQ(steps[i], i + 1) << "no step twice, none missing";
 }
 
 TEST_F(Train, TwoAtOnceInOneOutputAreRefused) {
@@ -165,8 +173,11 @@ TEST_F(Train, TwoAtOnceInOneOutputAreRefused) {
   wait_for(folder_ / "out" / ".lock");
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   fs::create_directories(folder_ / "second");
-  const Outcome second = Process(folder_ / "second", {"train", "../run.yaml", "data.train=../train.json",
-                                                      "output=../out", "--overwrite"}, "").wait();
+  const Outcome second =
+      Process(folder_ / "second",
+              {"train", "../run.yaml", "data.train=../train.json", "output=../out", "--overwrite"},
+              "")
+          .wait();
   process.send(SIGKILL);
   process.wait();
   EXPECT_EQ(second.code, 4) << second.err;
@@ -178,7 +189,8 @@ TEST_F(Train, RunEndsWithTheTableAndTheWayToLoad) {
   write_config("run.yaml", "", "evaluate:\n  k: [1, 10]\n");
   const Outcome outcome = run({"run", "run.yaml", "data.test=test.json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  for (const char* said : {"base", "finetuned", "bm25", "mrr@10", "95 % interval", "SentenceTransformer("})
+  for (const char* said :
+       {"base", "finetuned", "bm25", "mrr@10", "95 % interval", "SentenceTransformer("})
     EXPECT_NE(outcome.out.find(said), std::string::npos) << said << "\n" << outcome.out;
   EXPECT_EQ(read_json_file(folder_ / "out" / "evaluation.json")["models"].size(), 3u);
   const Outcome again = run({"run", "run.yaml", "data.test=test.json"});

@@ -77,7 +77,8 @@ TEST_F(Usage, ConfigCheckNamesEveryMistakeAtOnce) {
   write_config("run.yaml", "  learing_rate: 1\n", "sed: 3\n");
   const Outcome outcome = run({"config", "check", "run.yaml", "train.epochs=none"});
   EXPECT_EQ(outcome.code, 2);
-  for (const char* said : {"run.yaml:11:3", "learning_rate", "'seed'", "override 'train.epochs=none'"})
+  for (const char* said :
+       {"run.yaml:12:3", "learning_rate", "'seed'", "override 'train.epochs=none'"})
     EXPECT_NE(outcome.err.find(said), std::string::npos) << said << "\n" << outcome.err;
   write_config("run.yaml");
   const Outcome good = run({"config", "check", "run.yaml"});
@@ -94,6 +95,12 @@ TEST_F(Usage, ConfigPrintIsReadBackEqual) {
   EXPECT_NE(first.out.find("learning_rate"), std::string::npos);
   EXPECT_EQ(first.out.find("documents"), std::string::npos) << "a stage that was not named";
   EXPECT_EQ(first.out.find("prompts"), std::string::npos) << "prompts that were not given";
+}
+
+TEST_F(Usage, TheConfigurationPageIsWhatConfigDocPrints) {
+  const Outcome outcome = run({"config", "doc"});
+  EXPECT_EQ(outcome.out, slurp(std::string(ATTUNE_SOURCE_DIR) + "/docs/configuration.md"))
+      << "build/release/attune config doc > docs/configuration.md";
 }
 
 }  // namespace

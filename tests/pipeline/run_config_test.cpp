@@ -38,7 +38,8 @@ TEST(RunConfig, AcceptsEachWayToGiveData) {
   EXPECT_EQ(refusal(kHead + kModel + "data: {train: t.json}\ntrain: {}\n"), "");
   EXPECT_EQ(refusal(kHead + kModel + kDocuments + "generate: {}\ntrain: {}\nevaluate: {}\n"), "");
   EXPECT_EQ(refusal(kHead + kDocuments + "generate: {}\n"), "") << "pairs alone";
-  EXPECT_EQ(refusal(kHead + kModel + "data: {train: t, test: t}\ntrain:\nevaluate:\n"), "") << "empty sections";
+  EXPECT_EQ(refusal(kHead + kModel + "data: {train: t, test: t}\ntrain:\nevaluate:\n"), "")
+      << "empty sections";
 }
 
 TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
@@ -57,14 +58,16 @@ TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
       {"version: 1\nname: ../x\n" + kDocuments + "generate: {}\n", "'../x' is no name"},
       {kHead + "device: gpu\n" + kDocuments + "generate: {}\n", "'gpu' is not known"},
       {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {k: []}\n", "k"},
-      {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {baselines: [bm52]}\n", "bm25"},
+      {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {baselines: [bm52]}\n",
+       "bm25"},
   };
   for (const auto& [text, said] : cases)
     EXPECT_NE(refusal(text).find(said), std::string::npos) << text << "-> " << refusal(text);
 }
 
 TEST(RunConfig, DeviceNames) {
-  for (const char* name : {"auto", "cpu", "cuda", "cuda:0", "cuda:12"}) EXPECT_TRUE(is_device_name(name)) << name;
+  for (const char* name : {"auto", "cpu", "cuda", "cuda:0", "cuda:12"})
+    EXPECT_TRUE(is_device_name(name)) << name;
   for (const char* name : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1000", "cpu:0"})
     EXPECT_FALSE(is_device_name(name)) << name;
 }
@@ -88,7 +91,8 @@ TEST(RunConfig, EveryShippedConfigurationIsRightAndPrintsBackEqual) {
     const std::string printed = print_config(config);
     EXPECT_EQ(print_config(parse(printed)), printed) << entry.path();
     const std::string text = read_file(entry.path());
-    EXPECT_TRUE(text.starts_with("# build/release/attune run configs/") || text.starts_with("# scripts/"))
+    EXPECT_TRUE(text.starts_with("# build/release/attune run configs/") ||
+                text.starts_with("# scripts/"))
         << entry.path() << " does not begin with its command";
   }
   EXPECT_GE(seen, 4);
@@ -97,7 +101,8 @@ TEST(RunConfig, EveryShippedConfigurationIsRightAndPrintsBackEqual) {
 TEST(RunConfig, DocumentationIsUpToDate) {
   const std::string page = read_file(std::string(ATTUNE_SOURCE_DIR) + "/docs/configuration.md");
   EXPECT_NE(page.find(document_config<RunConfig>()), std::string::npos)
-      << "docs/configuration.md is behind the code: build/release/attune config doc > docs/configuration.md";
+      << "docs/configuration.md is behind the code: build/release/attune config doc > "
+         "docs/configuration.md";
 }
 
 }  // namespace

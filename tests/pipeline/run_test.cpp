@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 
 class RunStages : public ::testing::Test {
  protected:
-  RunStages() : folder_(fs::temp_directory_path() / ("attune_run_stages_" + std::to_string(::getpid()))) {
+  RunStages()
+      : folder_(fs::temp_directory_path() / ("attune_run_stages_" + std::to_string(::getpid()))) {
     fs::remove_all(folder_);
     fs::create_directories(folder_ / "documents");
     for (int page = 0; page < 6; ++page) write_page(page, "");
@@ -43,8 +44,9 @@ class RunStages : public ::testing::Test {
     std::ofstream out(folder_ / "documents" / ("page" + std::to_string(page) + ".html"));
     out << "<html><body><h1>Room " << page << "</h1>";
     for (int section = 0; section < 3; ++section)
-      out << "<h2>How is item " << page << section << " kept?</h2><p>Box number " << page * 10 + section
-          << " stands in the hall of house " << page << " beside " << section << more << ".</p>";
+      out << "<h2>How is item " << page << section << " kept?</h2><p>Box number "
+          << page * 10 + section << " stands in the hall of house " << page << " beside " << section
+          << more << ".</p>";
     out << "</body></html>";
   }
 
@@ -109,8 +111,9 @@ TEST_F(RunStages, DamagedOutputsAreMadeAgain) {
 
 TEST_F(RunStages, WritesWhatTheFormatsPageLists) {
   run_all();
-  for (const char* name : {"config.yaml", "datasets/train.json", "datasets/validation.json", "datasets/test.json",
-                           "metrics.jsonl", "artifact/modules.json", "artifact/attune.json", "evaluation.json"})
+  for (const char* name :
+       {"config.yaml", "datasets/train.json", "datasets/validation.json", "datasets/test.json",
+        "metrics.jsonl", "artifact/modules.json", "artifact/attune.json", "evaluation.json"})
     EXPECT_TRUE(fs::is_regular_file(folder_ / "out" / name)) << name;
   const RunConfig resolved = load_run_config(folder_ / "out" / "config.yaml");
   EXPECT_EQ(print_config(resolved), print_config(config_));
