@@ -88,21 +88,27 @@ class _Watch(TrainerCallback):
         self.began = now
 
 
-class _WatchedCollator:
-    """The trainer's collator, with the rows of each batch and its token counts noted."""
+def _key(batch):
+    """Tells batches apart: the loader reads ahead, and may drop what it read at an epoch's end."""
+    return tuple(
+        value.numpy().tobytes()
+        for name, value in sorted(batch.items())
+        if name.endswith("input_ids")
+    )
 
-    def __init__(self, inner, run):
-        self.inner, self.run = inner, run
+
+class _WatchedCollator:
+    """The trainer's collator, with the rows and the key of each batch noted."""
+
+    def __init__(self, inner):
+        self.inner, self.rows = inner, {}
 
     def __getattr__(self, name):
         return getattr(self.inner, name)
 
     def __call__(self, features):
-        self.run.batches.append([tuple(row.values()) for row in features])
         batch = self.inner(features)
-        masks = [value for name, value in batch.items() if name.endswith("attention_mask")]
-        self.run.tokens.append(int(sum(int(mask.sum()) for mask in masks)))
-        self.run.padded_tokens.append(int(sum(mask.numel() for mask in masks)))
+        self.rows[_key(batch)] = [tuple(row.values()) for row in features]
         return batch
 
 
@@ -112,8 +118,12 @@ class _WatchedTrainer(SentenceTransformerTrainer):
     def add_model_card_callback(self, default_args_dict):
         """No model card: it draws a progress bar and computes nothing that is compared."""
 
-    def compute_loss(self, *args, **kwargs):
-        result = super().compute_loss(*args, **kwargs)
+    def compute_loss(self, model, inputs, *args, **kwargs):
+        masks = [value for name, value in inputs.items() if name.endswith("attention_mask")]
+        self.run.tokens.append(int(sum(int(mask.sum()) for mask in masks)))
+        self.run.padded_tokens.append(int(sum(mask.numel() for mask in masks)))
+        self.run.batches.append(self.data_collator.rows[_key(inputs)])
+        result = super().compute_loss(model, inputs, *args, **kwargs)
         loss = result[0] if isinstance(result, tuple) else result
         self.run.losses.append(float(loss.detach()))
         return result
@@ -187,11 +197,8 @@ def train(directory, rows, settings, loss=None, **model_kwargs):
             callbacks=[_Watch(run)],
         )
         trainer.run = run
-        trainer.data_collator = _WatchedCollator(trainer.data_collator, run)
+        trainer.data_collator = _WatchedCollator(trainer.data_collator)
         trainer.train()
-    steps = len(run.losses)  # the loader reads one batch ahead
-    for name in ("batches", "tokens", "padded_tokens"):
-        setattr(run, name, getattr(run, name)[:steps])
     model.eval()
     return run
 

@@ -137,8 +137,8 @@ def _question(table, context, name, base, rows, settings, cached=False, chunk_to
 def rows(table, context):
     small = context.shapes
     count = 40 if context.quick else 100
-    # The rate: at 2e-4 the peer's own plain and cached runs differ by 1.6e-5 in single weights whose
-    # gradient is nearly 0; at 5e-5 by 1e-7. The decay: at 0.01 leaving it out would not be seen.
+    # The rate: at 2e-4 the peer's own plain and cached runs differ by 1.6e-5 in single weights
+    # whose gradient is nearly 0; at 5e-5 by 1e-7. The decay: at 0.01 leaving it out would not be seen.
     hundred = Settings(
         batch_size=8,
         max_steps=count,
