@@ -14,12 +14,12 @@
 
 namespace attune {
 
-using durable::Target;
 using durable::make_directories;
 using durable::perform;
 using durable::require;
 using durable::split;
 using durable::sync_directory;
+using durable::Target;
 using durable::throw_failure;
 using durable::write_all;
 namespace fs = std::filesystem;
@@ -51,7 +51,7 @@ AppendFile::~AppendFile() {
 }
 
 void AppendFile::cut_torn_line() {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor_, &status) != 0) throw_failure(path_, "look at", errno);
   if (!S_ISREG(status.st_mode)) return;
   std::array<char, 4096> block;

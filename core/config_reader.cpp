@@ -63,7 +63,7 @@ class ValueReader {
   }
 
   template <class T>
-  requires std::is_arithmetic_v<T>
+    requires std::is_arithmetic_v<T>
   void read(T& value) const {
     const char* const expected = std::integral<T> ? "a whole number" : "a number";
     if (!is_plain_scalar(expected)) return;

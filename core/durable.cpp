@@ -23,15 +23,15 @@
 namespace attune {
 namespace {
 
-using durable::Pieces;
-using durable::Target;
 using durable::create_directory;
 using durable::make_directories;
+using durable::Pieces;
 using durable::remove_tree;
 using durable::rename_with;
 using durable::require;
 using durable::split;
 using durable::sync_directory;
+using durable::Target;
 using durable::throw_failure;
 using durable::write_new_file;
 namespace fs = std::filesystem;
@@ -90,7 +90,7 @@ class Replacement {
       : temporary_(temporary), target_(target), path_(target.path()) {}
 
   void run() {
-    struct stat existing {};
+    struct stat existing{};
     if (::lstat(path_.c_str(), &existing) != 0) {
       move_into_free_place();
     } else {
@@ -133,7 +133,7 @@ class Replacement {
       require(rename_with(temporary_, path_, 0), path_, "put in its place");
       sync_or_undo([&] { return rename_with(path_, temporary_, 0); });
     } catch (...) {
-      struct stat ignored {};
+      struct stat ignored{};
       if (::lstat(path_.c_str(), &ignored) != 0 && rename_with(aside, path_, 0) != 0)
         log_error(str_cat(path_, ": what was there is now called ", aside));
       throw;
@@ -195,7 +195,7 @@ void write_file_durably(const std::string& path, std::string_view bytes) {
 DurableDirectory::DurableDirectory(std::string target) : target_(std::move(target)) {
   const Target parts = split(target_);
   target_ = parts.path();
-  struct stat existing {};
+  struct stat existing{};
   if (::stat(target_.c_str(), &existing) == 0 && !S_ISDIR(existing.st_mode))
     throw_error(ErrorKind::kResources, target_, ": cannot write a directory: a file is there");
   make_directories(parts.folder);

@@ -1,18 +1,19 @@
 // The only layer that writes anything which must survive a crash. Order for a file: write to a
-// temporary beside the target, fsync, rename, fsync the parent directory; for a directory: every file
-// fsynced inside a temporary directory, then one rename. After a crash at any operation the old or the
-// new state is there, never a mixture. Every failure is an Error{kResources} that names the path and
-// the operating system's reason; what was there before is intact and no temporary is left (a killed
-// process leaves one; remove_stale_temporaries sweeps it).
+// temporary beside the target, fsync, rename, fsync the parent directory; for a directory: every
+// file fsynced inside a temporary directory, then one rename. After a crash at any operation the
+// old or the new state is there, never a mixture. Every failure is an Error{kResources} that names
+// the path and the operating system's reason; what was there before is intact and no temporary is
+// left (a killed process leaves one; remove_stale_temporaries sweeps it).
 //
-// What exists already is replaced by exchanging the two names (renameat2, RENAME_EXCHANGE): the old one
-// is removed after the parent is synced, and put back if that fails. Where the file system knows no
-// exchange, a file is replaced by a plain rename (a failing sync of the parent is reported then, with
-// the new file in place), and a directory by two renames: a kill between them leaves no target but the
-// old one beside it as `.NAME.old-PID-COUNTER`, which remove_stale_temporaries brings back.
+// What exists already is replaced by exchanging the two names (renameat2, RENAME_EXCHANGE): the old
+// one is removed after the parent is synced, and put back if that fails. Where the file system
+// knows no exchange, a file is replaced by a plain rename (a failing sync of the parent is reported
+// then, with the new file in place), and a directory by two renames: a kill between them leaves no
+// target but the old one beside it as `.NAME.old-PID-COUNTER`, which remove_stale_temporaries
+// brings back.
 //
-// Tests see every operation through set_durable_hook: it is called before each one and may throw, or
-// return an errno that the operation then reports, or kill the process.
+// Tests see every operation through set_durable_hook: it is called before each one and may throw,
+// or return an errno that the operation then reports, or kill the process.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,13 @@
 namespace attune {
 
 enum class DurableOperation : std::uint8_t {
-  kCreate, kWrite, kSync, kRename, kSyncDirectory, kRemove, kMakeDirectory
+  kCreate,
+  kWrite,
+  kSync,
+  kRename,
+  kSyncDirectory,
+  kRemove,
+  kMakeDirectory
 };
 
 // Returns 0 to go on, or an errno value (ENOSPC, EIO, ...) with which the operation shall fail.
@@ -56,9 +63,9 @@ class DurableDirectory {
   bool committed_ = false;
 };
 
-// Appends whole lines (metrics.jsonl, journals): one write(2) per line; sync() makes them durable. What
-// a killed process left of an unfinished last line is cut off when the file is opened. After a failed
-// sync() every further call fails.
+// Appends whole lines (metrics.jsonl, journals): one write(2) per line; sync() makes them durable.
+// What a killed process left of an unfinished last line is cut off when the file is opened. After a
+// failed sync() every further call fails.
 class AppendFile {
  public:
   explicit AppendFile(const std::string& path);
@@ -74,8 +81,9 @@ class AppendFile {
   int descriptor_ = -1;
 };
 
-// Removes what killed processes left beside `path` (`.NAME.tmp-PID-*` whose process is gone), and brings
-// back a directory whose replacement was cut in two. To be called before `path` is read or written anew.
+// Removes what killed processes left beside `path` (`.NAME.tmp-PID-*` whose process is gone), and
+// brings back a directory whose replacement was cut in two. To be called before `path` is read or
+// written anew.
 void remove_stale_temporaries(const std::string& path);
 
 }  // namespace attune

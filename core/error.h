@@ -48,9 +48,9 @@ class InternalError : public std::logic_error {
 
 }  // namespace attune
 
-#define ATTUNE_ASSERT(condition)                                                               \
-  do {                                                                                         \
-    if (!(condition))                                                                          \
-      throw ::attune::InternalError(                                                           \
-          ::attune::str_cat(__FILE__, ":", __LINE__, ": broken invariant: ", #condition));     \
+#define ATTUNE_ASSERT(condition)                                                           \
+  do {                                                                                     \
+    if (!(condition))                                                                      \
+      throw ::attune::InternalError(                                                       \
+          ::attune::str_cat(__FILE__, ":", __LINE__, ": broken invariant: ", #condition)); \
   } while (false)

@@ -60,7 +60,7 @@ struct Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
 
   int value = -1;
-  struct stat status {};
+  struct stat status{};
 };
 
 [[noreturn]] void throw_too_large(const std::string& path, std::size_t max_bytes) {

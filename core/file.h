@@ -1,5 +1,5 @@
-// Reading whole files and mapping big ones. Every error is an Error with the path in it: kData for a
-// missing or unreadable file's contents, kResources for permissions and I/O errors.
+// Reading whole files and mapping big ones. Every error is an Error with the path in it: kData for
+// a missing or unreadable file's contents, kResources for permissions and I/O errors.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,8 @@ std::string read_file(const std::string& path, std::size_t max_bytes = std::size
 // As read_file; a path ending in .gz, or bytes that start with the gzip magic, are decompressed.
 std::string read_text_file(const std::string& path, std::size_t max_bytes = std::size_t{4} << 30);
 
-// Checks UTF-8 (no overlong forms, no surrogates). Returns the offset of the first bad byte, or npos.
+// Checks UTF-8 (no overlong forms, no surrogates). Returns the offset of the first bad byte, or
+// npos.
 std::size_t find_invalid_utf8(std::string_view bytes);
 
 // A read-only memory map; an empty file maps to an empty span. Movable.

@@ -1,5 +1,5 @@
-// Work over [0, count) on threads of the torch-free rooms (tokenizing, reading). The caller's thread
-// takes part; the first exception is rethrown. threads 0: as many as the machine has.
+// Work over [0, count) on threads of the torch-free rooms (tokenizing, reading). The caller's
+// thread takes part; the first exception is rethrown. threads 0: as many as the machine has.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// One line of progress on stderr: rewritten in place on a terminal (at most 5 times a second), a plain
-// line every 10 seconds elsewhere. Honours NO_COLOR and TERM=dumb by being plain. Not thread-safe.
+// One line of progress on stderr: rewritten in place on a terminal (at most 5 times a second), a
+// plain line every 10 seconds elsewhere. Honours NO_COLOR and TERM=dumb by being plain. Not
+// thread-safe.
 #pragma once
 
 #include <chrono>
@@ -15,7 +16,8 @@ class Progress {
   ~Progress();  // ends the line
   // `detail` follows the count and the estimated time left, e.g. "loss 0.312, 91 pairs/s".
   void update(std::int64_t done, const std::string& detail = "");
-  // Time spent outside the work (an evaluation in mid-training) does not count towards the estimate.
+  // Time spent outside the work (an evaluation in mid-training) does not count towards the
+  // estimate.
   void pause();
   void resume();
   void finish(const std::string& summary = "");

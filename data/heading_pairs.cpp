@@ -214,7 +214,7 @@ class Maker {
 
   void write(const PairCollector& pairs, const std::unordered_set<std::string>& held_queries,
              const std::unordered_set<std::int64_t>& held_passages, EmbeddingQAFinetuneDataset& out,
-             std::int64_t HeadingCounts::*counter) {
+             std::int64_t HeadingCounts::* counter) {
     for (const auto& [query, passages] : pairs.queries()) {
       std::vector<std::int64_t> rows;
       const bool query_is_held = is_held(query, held_queries);

@@ -34,9 +34,8 @@ class Mistakes {
   std::int64_t count_ = 0;
 };
 
-constexpr const char* kDatasetAdvice =
-    R"(expected {"queries": {id: text}, "corpus": {id: text}, )"
-    R"("relevant_docs": {query id: [passage id]}})";
+constexpr const char* kDatasetAdvice = R"(expected {"queries": {id: text}, "corpus": {id: text}, )"
+                                       R"("relevant_docs": {query id: [passage id]}})";
 constexpr const char* kNegativesAdvice =
     R"(expected one object a line: {"query_id": id, "negatives": [passage id, ...]})";
 

@@ -35,12 +35,13 @@ class TextTable {
 struct EmbeddingQAFinetuneDataset {
   TextTable queries;
   TextTable corpus;
-  // relevant_docs[query row] = corpus rows, in the file's order; every query has an entry, maybe empty.
+  // relevant_docs[query row] = corpus rows, in the file's order; every query has an entry, maybe
+  // empty.
   std::vector<std::vector<std::int64_t>> relevant_docs;
 
   // Refused with file and place: not JSON, wrong types, duplicate ids, invalid UTF-8, mode "image",
-  // references to a query or passage that is not there. Unknown top-level keys are ignored (LlamaIndex
-  // drops them too). Every mistake up to 20 is named at once.
+  // references to a query or passage that is not there. Unknown top-level keys are ignored
+  // (LlamaIndex drops them too). Every mistake up to 20 is named at once.
   static EmbeddingQAFinetuneDataset from_json(const std::string& path);
   // Byte for byte as LlamaIndex writes it, through the durable layer.
   void save_json(const std::string& path) const;
@@ -52,15 +53,17 @@ struct EmbeddingQAFinetuneDataset {
 struct TrainingRows {
   std::vector<std::vector<std::string>> columns;  // [columns][rows]; every column of equal length
   std::vector<std::int64_t> document_id;          // [rows] corpus row of the positive
-  std::int64_t skipped_empty = 0;                 // rows left out because a text was empty or white space
-  std::int64_t skipped_unanswered = 0;            // queries without a relevant passage
-  std::int64_t num_rows() const { return columns.empty() ? 0 : static_cast<std::int64_t>(columns[0].size()); }
+  std::int64_t skipped_empty = 0;       // rows left out because a text was empty or white space
+  std::int64_t skipped_unanswered = 0;  // queries without a relevant passage
+  std::int64_t num_rows() const {
+    return columns.empty() ? 0 : static_cast<std::int64_t>(columns[0].size());
+  }
 };
 
-// One row per query with its first relevant passage, or one per relevant passage with use_all_docs (as
-// LlamaIndex's engine). Hard negatives come from the sidecar DATASET.negatives.jsonl where it is given:
-// one object a line, {"query_id": id, "negatives": [corpus id, ...]}; every query then needs the same
-// number of them.
+// One row per query with its first relevant passage, or one per relevant passage with use_all_docs
+// (as LlamaIndex's engine). Hard negatives come from the sidecar DATASET.negatives.jsonl where it
+// is given: one object a line, {"query_id": id, "negatives": [corpus id, ...]}; every query then
+// needs the same number of them.
 TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool use_all_docs,
                                 const std::string& negatives_path = "");
 

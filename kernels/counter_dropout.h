@@ -1,12 +1,13 @@
-// Dropout without state: whether an element is kept is a hash of where it is, so the mask is the same
-// for any chunking, thread count, rank or resume, and backward makes it again instead of storing it.
+// Dropout without state: whether an element is kept is a hash of where it is, so the mask is the
+// same for any chunking, thread count, rank or resume, and backward makes it again instead of
+// storing it.
 //
 //   call key = f(seed, step, layer, site)              one per dropout call of a step
-//   row key  = f(call key, sequence uid, row of it)    one per token (attention: per head and query)
-//   keep     = hash32(row key + column) >= p * 2^32
+//   row key  = f(call key, sequence uid, row of it)    one per token (attention: per head and
+//   query) keep     = hash32(row key + column) >= p * 2^32
 //
-// hash32 is "lowbias32" (C. Wellons, Prospecting for Hash Functions, 2018); mix64 is the finaliser of
-// SplitMix64 (Steele, Lea, Flood 2014). Shared by C++ and CUDA: equal bits on both.
+// hash32 is "lowbias32" (C. Wellons, Prospecting for Hash Functions, 2018); mix64 is the finaliser
+// of SplitMix64 (Steele, Lea, Flood 2014). Shared by C++ and CUDA: equal bits on both.
 #pragma once
 
 #include <cstdint>
@@ -64,8 +65,8 @@ struct Dropout {
 // `row`: the token's position in its sequence; for attention head << 32 | query position.
 ATTUNE_HOST_DEVICE std::uint32_t dropout_row_key(std::uint64_t call_key, std::int64_t sequence_uid,
                                                  std::uint64_t row) {
-  return static_cast<std::uint32_t>(
-      mix64(call_key ^ mix64(static_cast<std::uint64_t>(sequence_uid) * 0x9e3779b97f4a7c15ull + row)));
+  return static_cast<std::uint32_t>(mix64(
+      call_key ^ mix64(static_cast<std::uint64_t>(sequence_uid) * 0x9e3779b97f4a7c15ull + row)));
 }
 
 }  // namespace attune

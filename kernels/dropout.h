@@ -9,12 +9,14 @@ namespace attune {
 
 // y[t, c] = keep ? x[t, c] * dropout.scale : 0, for tokens [begin, end). x may equal y.
 //   token_uid [tokens]  uid of the token's sequence;  positions [tokens]  its place there
-void dropout_cpu(const float* x, const std::int64_t* token_uid, const std::int32_t* positions, float* y,
-                 std::int64_t begin, std::int64_t end, std::int64_t width, const Dropout& dropout);
+void dropout_cpu(const float* x, const std::int64_t* token_uid, const std::int32_t* positions,
+                 float* y, std::int64_t begin, std::int64_t end, std::int64_t width,
+                 const Dropout& dropout);
 
-// The same, bit for bit, for all of [0, tokens) on device pointers. `stream` is a cudaStream_t. Returns
-// a cudaError_t of the launch (0: success).
-int dropout_cuda(const float* x, const std::int64_t* token_uid, const std::int32_t* positions, float* y,
-                 std::int64_t tokens, std::int64_t width, const Dropout& dropout, void* stream);
+// The same, bit for bit, for all of [0, tokens) on device pointers. `stream` is a cudaStream_t.
+// Returns a cudaError_t of the launch (0: success).
+int dropout_cuda(const float* x, const std::int64_t* token_uid, const std::int32_t* positions,
+                 float* y, std::int64_t tokens, std::int64_t width, const Dropout& dropout,
+                 void* stream);
 
 }  // namespace attune

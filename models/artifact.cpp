@@ -34,7 +34,9 @@ Json pooling_json(const EmbeddingModel& model) {
 }
 
 Json module_json(int index, const std::string& path, const std::string& kind) {
-  return {{"idx", index}, {"name", std::to_string(index)}, {"path", path},
+  return {{"idx", index},
+          {"name", std::to_string(index)},
+          {"path", path},
           {"type", "sentence_transformers.models." + kind}};
 }
 
@@ -42,7 +44,8 @@ Json module_json(int index, const std::string& path, const std::string& kind) {
 Json st_config_json(const ModelDirectory& directory) {
   Json config = directory.st_config;
   if (!config.contains("__version__"))  // the oldest release that reads every key written here
-    config["__version__"] = {{"sentence_transformers", "3.0.0"}, {"transformers", "4.41.0"}, {"pytorch", "2.3.0"}};
+    config["__version__"] = {
+        {"sentence_transformers", "3.0.0"}, {"transformers", "4.41.0"}, {"pytorch", "2.3.0"}};
   if (!config.contains("prompts")) config["prompts"] = Json::object();
   for (const char* name : {"passage", "corpus"}) config["prompts"].erase(name);
   config["prompts"]["query"] = directory.prompts.query;
@@ -78,11 +81,13 @@ void write_artifact(const EmbeddingModel& model, const std::string& directory, c
   for (const char* key : {"torch_dtype", "dtype"})
     if (config.contains(key)) config[key] = "float32";  // what is written, whatever was read
   out.write("config.json", text_of(config));
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"}) {
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"}) {
     const fs::path file = fs::path(source.transformer_path) / name;
     if (fs::exists(file)) out.copy_file(file.string(), name);
   }
-  Json modules = Json::array({module_json(0, "", "Transformer"), module_json(1, "1_Pooling", "Pooling")});
+  Json modules =
+      Json::array({module_json(0, "", "Transformer"), module_json(1, "1_Pooling", "Pooling")});
   if (source.normalize) {
     modules.push_back(module_json(2, "2_Normalize", "Normalize"));
     out.write("2_Normalize/config.json", "{}\n");  // hubs and archives drop empty directories

@@ -1,5 +1,5 @@
-// A finetuned model as a directory that other tools load: Sentence Transformers' classic layout (ST 2.x
-// to 6.x, LlamaIndex, TEI, vLLM), self-contained, written whole or not at all.
+// A finetuned model as a directory that other tools load: Sentence Transformers' classic layout
+// (ST 2.x to 6.x, LlamaIndex, TEI, vLLM), self-contained, written whole or not at all.
 #pragma once
 
 #include <string>

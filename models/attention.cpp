@@ -19,7 +19,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Items differ in length by a hundredfold, so threads take them one by one rather than in equal ranges.
+// Items differ in length by a hundredfold, so threads take them one by one rather than in equal
+// ranges.
 template <class Body>
 void for_each_item(std::int64_t items, const Body& body) {
   std::atomic<std::int64_t> next{0};
@@ -51,11 +52,12 @@ AttentionProblem make_problem(const at::Tensor& qkv, const at::Tensor& cu_seqlen
 
 class CpuAttention : public torch::autograd::Function<CpuAttention> {
  public:
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv, const at::Tensor& cu_seqlens,
-                            const at::Tensor& sequence_uid, const PackedSpec& spec) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv,
+                            const at::Tensor& cu_seqlens, const at::Tensor& sequence_uid,
+                            const PackedSpec& spec) {
     const AttentionProblem problem = make_problem(qkv, cu_seqlens, sequence_uid, spec);
-    at::Tensor out = at::empty({problem.tokens, static_cast<std::int64_t>(spec.heads) * spec.head_dim},
-                               qkv.options());
+    at::Tensor out = at::empty(
+        {problem.tokens, static_cast<std::int64_t>(spec.heads) * spec.head_dim}, qkv.options());
     at::Tensor lse = at::empty({spec.heads, problem.tokens}, qkv.options());
     float* out_data = out.mutable_data_ptr<float>();
     float* lse_data = lse.mutable_data_ptr<float>();
@@ -92,24 +94,25 @@ class CpuAttention : public torch::autograd::Function<CpuAttention> {
   }
 };
 
-at::Tensor cuda_attention(const at::Tensor& qkv, const PackedTokens& tokens, const AttentionSpec& spec,
-                          std::uint64_t dropout_key) {
+at::Tensor cuda_attention(const at::Tensor& qkv, const PackedTokens& tokens,
+                          const AttentionSpec& spec, std::uint64_t dropout_key) {
   const at::Tensor parts = qkv.view({tokens.num_tokens, 3, spec.heads, spec.head_dim});
   const at::Tensor q = parts.select(1, 0), k = parts.select(1, 1), v = parts.select(1, 2);
-  if (spec.dropout > 0)
-    {
+  if (spec.dropout > 0) {
     at::Generator generator = at::globalContext().defaultGenerator(qkv.device());
     generator.set_current_seed(dropout_key);
   }
   at::Tensor out;
   if (qkv.scalar_type() == at::kBFloat16)
-    out = std::get<0>(at::_flash_attention_forward(
-        q, k, v, tokens.cu_seqlens, tokens.cu_seqlens, tokens.max_length, tokens.max_length, spec.dropout,
-        /*is_causal=*/false, /*return_debug_mask=*/false));
+    out =
+        std::get<0>(at::_flash_attention_forward(q, k, v, tokens.cu_seqlens, tokens.cu_seqlens,
+                                                 tokens.max_length, tokens.max_length, spec.dropout,
+                                                 /*is_causal=*/false, /*return_debug_mask=*/false));
   else
     out = std::get<0>(at::_efficient_attention_forward(
-        q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), /*bias=*/{}, tokens.cu_seqlens, tokens.cu_seqlens,
-        tokens.max_length, tokens.max_length, spec.dropout, /*custom_mask_type=*/0,
+        q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0), /*bias=*/{}, tokens.cu_seqlens,
+        tokens.cu_seqlens, tokens.max_length, tokens.max_length, spec.dropout,
+        /*custom_mask_type=*/0,
         /*compute_log_sumexp=*/at::GradMode::is_enabled()));
   return out.reshape({tokens.num_tokens, static_cast<std::int64_t>(spec.heads) * spec.head_dim});
 }
@@ -121,8 +124,8 @@ at::Tensor attention(const at::Tensor& qkv, const PackedTokens& tokens, const At
   const Dropout dropout =
       Dropout::make(spec.dropout, options.seed, options.step, layer, DropoutSite::kAttention);
   if (qkv.is_cuda()) return cuda_attention(qkv, tokens, spec, dropout.call_key);
-  return CpuAttention::apply(qkv.to(at::kFloat).contiguous(), tokens.cu_seqlens, tokens.sequence_uid,
-                             PackedSpec{spec.heads, spec.head_dim, dropout});
+  return CpuAttention::apply(qkv.to(at::kFloat).contiguous(), tokens.cu_seqlens,
+                             tokens.sequence_uid, PackedSpec{spec.heads, spec.head_dim, dropout});
 }
 
 }  // namespace attune

@@ -3,7 +3,8 @@
 //   CUDA fp32   ATen's memory-efficient attention, variable length
 //   CUDA bf16   FlashAttention-2, variable length
 // On the processor dropout is the counter's, so it is the same for any chunking. CUDA's kernels key
-// their own dropout by the place in the call: equal only for equal chunks (seeded by seed, step, layer).
+// their own dropout by the place in the call: equal only for equal chunks (seeded by seed, step,
+// layer).
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,8 @@ struct AttentionSpec {
   double dropout = 0;  // of the probabilities; already 0 outside training
 };
 
-// qkv [tokens, 3 * heads * head_dim] (all Q, all K, all V) -> [tokens, heads * head_dim]; differentiable.
-// Every sequence attends to itself only, scale 1/sqrt(head_dim).
+// qkv [tokens, 3 * heads * head_dim] (all Q, all K, all V) -> [tokens, heads * head_dim];
+// differentiable. Every sequence attends to itself only, scale 1/sqrt(head_dim).
 at::Tensor attention(const at::Tensor& qkv, const PackedTokens& tokens, const AttentionSpec& spec,
                      const ForwardOptions& options, int layer);
 

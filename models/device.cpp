@@ -31,20 +31,23 @@ const char* why_no_cuda() {
 
 at::Device resolve_device(const std::string& name) {
   if (name == "cpu") return at::kCPU;
-  if (name == "auto") return cuda_device_count() > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  if (name == "auto")
+    return cuda_device_count() > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
   int index = 0;
   if (name != "cuda") {
     const std::string digits = name.starts_with("cuda:") ? name.substr(5) : "";
-    if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
-      throw_error(ErrorKind::kConfig, "device '", name, "' is not known: expected auto, cpu, cuda or cuda:N");
+    if (digits.empty() || digits.size() > 3 ||
+        digits.find_first_not_of("0123456789") != std::string::npos)
+      throw_error(ErrorKind::kConfig, "device '", name,
+                  "' is not known: expected auto, cpu, cuda or cuda:N");
     index = std::stoi(digits);
   }
   if (cuda_device_count() == 0)
     throw_error(ErrorKind::kResources, "device '", name, "': ", why_no_cuda(),
                 "; use device: cpu, or auto to take what is there");
   if (index >= cuda_device_count())
-    throw_error(ErrorKind::kResources, "device '", name, "': this machine has ", cuda_device_count(),
-                " GPU(s), numbered from 0");
+    throw_error(ErrorKind::kResources, "device '", name, "': this machine has ",
+                cuda_device_count(), " GPU(s), numbered from 0");
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 

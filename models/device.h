@@ -7,8 +7,9 @@
 
 namespace attune {
 
-// auto: the first GPU if this build and this machine have one, else the processor. Throws Error{kConfig}
-// for an unknown name, Error{kResources} where the named device is not there (and says why).
+// auto: the first GPU if this build and this machine have one, else the processor. Throws
+// Error{kConfig} for an unknown name, Error{kResources} where the named device is not there (and
+// says why).
 at::Device resolve_device(const std::string& name);
 
 // "Intel Xeon ...", "NVIDIA H200": for logs and reports.

@@ -23,8 +23,8 @@ at::Tensor apply_mask(const at::Tensor& x, const at::Tensor& token_uid, const at
   if (x.is_cuda()) {
 #ifdef ATTUNE_WITH_CUDA
     C10_CUDA_CHECK(static_cast<cudaError_t>(
-        dropout_cuda(x.const_data_ptr<float>(), uid, place, y.mutable_data_ptr<float>(), tokens, width,
-                     dropout, c10::cuda::getCurrentCUDAStream().stream())));
+        dropout_cuda(x.const_data_ptr<float>(), uid, place, y.mutable_data_ptr<float>(), tokens,
+                     width, dropout, c10::cuda::getCurrentCUDAStream().stream())));
 #else
     ATTUNE_ASSERT(!"a CUDA tensor in a build without CUDA");
 #endif
@@ -63,7 +63,8 @@ class CounterDropout : public torch::autograd::Function<CounterDropout> {
 
 at::Tensor dropout(const at::Tensor& x, const PackedTokens& tokens, const Dropout& dropout) {
   if (!dropout.on()) return x;
-  return CounterDropout::apply(x.to(at::kFloat).contiguous(), tokens.token_uid, tokens.positions, dropout);
+  return CounterDropout::apply(x.to(at::kFloat).contiguous(), tokens.token_uid, tokens.positions,
+                               dropout);
 }
 
 }  // namespace attune

@@ -1,4 +1,5 @@
-// Counter dropout as a differentiable function (kernels/counter_dropout.h says how the mask is made).
+// Counter dropout as a differentiable function (kernels/counter_dropout.h says how the mask is
+// made).
 #pragma once
 
 #include <ATen/core/Tensor.h>

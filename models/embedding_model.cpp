@@ -56,8 +56,8 @@ at::Tensor EmbeddingModel::embed(const PackedTokens& tokens, const ForwardOption
 
 void EmbeddingModel::set_max_length(int max_length) {
   if (max_length < 3 || max_length > encoder_->max_positions())
-    throw_error(ErrorKind::kConfig, "max_length ", max_length, ": ", directory_.path, " takes 3 to ",
-                encoder_->max_positions(), " tokens");
+    throw_error(ErrorKind::kConfig, "max_length ", max_length, ": ", directory_.path,
+                " takes 3 to ", encoder_->max_positions(), " tokens");
   directory_.max_length = max_length;
 }
 
@@ -73,18 +73,14 @@ Fingerprint EmbeddingModel::fingerprint() const {
       .hex();
 }
 
-PackedBatch pack_texts(const EmbeddingModel& model, Role role, std::span<const std::string_view> texts,
-                       std::span<const std::int64_t> uid) {
-  const std::string& prompt = model.prompt(role);
-  const TokenizedTexts tokenized = model.tokenizer().encode_batch(prompt, texts, model.max_length());
-  const int skipped = model.directory().include_prompt || prompt.empty()
-                          ? 0
-                          : model.tokenizer().prompt_tokens(prompt, model.max_length());
-  PackedBatch batch;
-  for (std::int64_t i = 0; i < tokenized.num_texts(); ++i)
-    batch.add(tokenized[i].data(), static_cast<std::int64_t>(tokenized[i].size()), uid.empty() ? i : uid[i],
-              skipped);
-  return batch;
+TokenizedTexts EmbeddingModel::tokenize(Role role, std::span<const std::string_view> texts,
+                                        int threads) const {
+  return tokenizer_->encode_batch(prompt(role), texts, max_length(), threads);
+}
+
+int EmbeddingModel::unpooled_tokens(Role role) const {
+  if (directory_.include_prompt || prompt(role).empty()) return 0;
+  return tokenizer_->prompt_tokens(prompt(role), max_length());
 }
 
 }  // namespace attune

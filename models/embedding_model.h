@@ -19,17 +19,27 @@ namespace attune {
 class EmbeddingModel {
  public:
   // Reads DIR whole and checks it; see ModelDirectory, Weights and Tokenizer for what is refused.
-  static std::shared_ptr<EmbeddingModel> load(const std::string& directory, const at::Device& device);
+  static std::shared_ptr<EmbeddingModel> load(const std::string& directory,
+                                              const at::Device& device);
 
-  // [num_sequences, dimension()] fp32, normalised if the model says so. Differentiable. Thread-safe.
+  // [num_sequences, dimension()] fp32, normalised if the model says so. Differentiable.
+  // Thread-safe.
   at::Tensor embed(const PackedTokens& tokens, const ForwardOptions& options) const;
+
+  // Ids of the role's prompt and each text, cut to max_length(). threads 0: all cores.
+  TokenizedTexts tokenize(Role role, std::span<const std::string_view> texts,
+                          int threads = 0) const;
+  // Leading tokens of such a sequence that pooling leaves out: the prompt's, if the model says so.
+  int unpooled_tokens(Role role) const;
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const ModelDirectory& directory() const { return directory_; }
   const std::string& prompt(Role role) const {
     return role == Role::kQuery ? directory_.prompts.query : directory_.prompts.document;
   }
-  int dimension() const { return encoder_->hidden_size() * static_cast<int>(directory_.pooling.size()); }
+  int dimension() const {
+    return encoder_->hidden_size() * static_cast<int>(directory_.pooling.size());
+  }
   int max_length() const { return directory_.max_length; }
   const at::Device& device() const { return device_; }
   // SHA-256 of weights, config, tokenizer, pooling, length and document prompt as they are now.
@@ -40,7 +50,8 @@ class EmbeddingModel {
   const ParameterStore& parameters() const { return *parameters_; }
   void set_prompts(const Prompts& prompts) { directory_.prompts = prompts; }
   void set_max_length(int max_length);  // Error{kConfig} above the model's positions
-  // Tensors of the checkpoint that the forward does not use (BERT's pooler): written back unchanged.
+  // Tensors of the checkpoint that the forward does not use (BERT's pooler): written back
+  // unchanged.
   const Weights& weights() const { return weights_; }
 
  private:
@@ -52,9 +63,5 @@ class EmbeddingModel {
   std::unique_ptr<ParameterStore> parameters_;
   std::unique_ptr<Encoder> encoder_;
 };
-
-// The sequences of `texts` with the role's prompt, packed in the given order. uid[i] keys dropout.
-PackedBatch pack_texts(const EmbeddingModel& model, Role role, std::span<const std::string_view> texts,
-                       std::span<const std::int64_t> uid = {});
 
 }  // namespace attune

@@ -13,18 +13,17 @@ namespace attune {
 
 EncoderEmbedding::EncoderEmbedding(std::shared_ptr<const EmbeddingModel> model, std::string name,
                                    at::ScalarType compute, int batch_tokens, int threads)
-    : model_(std::move(model)), name_(std::move(name)), compute_(compute), batch_tokens_(batch_tokens),
+    : model_(std::move(model)),
+      name_(std::move(name)),
+      compute_(compute),
+      batch_tokens_(batch_tokens),
       threads_(threads) {}
 
 void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
                              std::span<float> out) const {
   const c10::InferenceMode inference;
-  const std::string& prompt = model_->prompt(role);
-  const TokenizedTexts tokenized =
-      model_->tokenizer().encode_batch(prompt, texts, model_->max_length(), threads_);
-  const int skipped = model_->directory().include_prompt || prompt.empty()
-                          ? 0
-                          : model_->tokenizer().prompt_tokens(prompt, model_->max_length());
+  const TokenizedTexts tokenized = model_->tokenize(role, texts, threads_);
+  const int unpooled = model_->unpooled_tokens(role);
   std::vector<std::int64_t> order(texts.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
@@ -40,13 +39,14 @@ void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
       const auto ids = tokenized[order[end]];
       const auto length = static_cast<std::int64_t>(ids.size());
       if (end > begin && batch.num_tokens() + length > batch_tokens_) break;
-      batch.add(ids.data(), length, static_cast<std::int64_t>(end), skipped);
+      batch.add(ids.data(), length, static_cast<std::int64_t>(end), unpooled);
     }
     const at::Tensor vectors =
         model_->embed(to_device(batch, model_->device()), options).to(at::kCPU).contiguous();
     const float* rows = vectors.const_data_ptr<float>();
     for (std::size_t i = begin; i < end; ++i)
-      std::copy_n(rows + static_cast<std::int64_t>(i - begin) * width, width, out.data() + order[i] * width);
+      std::copy_n(rows + static_cast<std::int64_t>(i - begin) * width, width,
+                  out.data() + order[i] * width);
     begin = end;
   }
 }
@@ -64,7 +64,8 @@ std::shared_ptr<const EncoderEmbedding> load_encoder_embedding(const std::string
     throw_error(ErrorKind::kConfig, "batch_tokens ", options.batch_tokens, ": expected at least 1");
   auto loaded = EmbeddingModel::load(resolve_model_path(model), resolve_device(options.device));
   if (options.max_length != 0) loaded->set_max_length(options.max_length);
-  if (options.override_prompts) loaded->set_prompts({options.query_prompt, options.document_prompt});
+  if (options.override_prompts)
+    loaded->set_prompts({options.query_prompt, options.document_prompt});
   return std::make_shared<EncoderEmbedding>(std::move(loaded), model, compute, options.batch_tokens,
                                             options.threads);
 }

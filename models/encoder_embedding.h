@@ -21,7 +21,8 @@ class EncoderEmbedding : public BaseEmbedding {
   const EmbeddingModel& model() const { return *model_; }
 
  protected:
-  void embed(Role role, std::span<const std::string_view> texts, std::span<float> out) const override;
+  void embed(Role role, std::span<const std::string_view> texts,
+             std::span<float> out) const override;
 
  private:
   std::shared_ptr<const EmbeddingModel> model_;

@@ -14,9 +14,9 @@ using torch::autograd::variable_list;
 // autograd::Function its backward would only warn and leave the gradient missing.
 at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight,
                          const std::optional<at::Tensor>& bias) {
-  using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
-                               c10::string_view, c10::List<std::optional<at::Scalar>>,
-                               std::optional<c10::string_view>);
+  using Signature = at::Tensor(
+      const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, c10::string_view,
+      c10::List<std::optional<at::Scalar>>, std::optional<c10::string_view>);
   static const auto op = c10::Dispatcher::singleton()
                              .findSchemaOrThrow("mkldnn::_linear_pointwise", "")
                              .typed<Signature>();
@@ -43,7 +43,8 @@ class CpuLinear : public torch::autograd::Function<CpuLinear> {
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const Linear& layer, at::ScalarType compute) {
-  const at::Tensor input = x.to(compute), weight = layer.weight.to(compute), bias = layer.bias.to(compute);
+  const at::Tensor input = x.to(compute), weight = layer.weight.to(compute),
+                   bias = layer.bias.to(compute);
   if (x.is_cuda()) return at::linear(input, weight, bias);
   return CpuLinear::apply(input, weight, bias);
 }

@@ -27,9 +27,11 @@ struct ModelConfig {
   template <class Fields>
   void visit(Fields& f) {
     f.field("base", base, "directory, local:DIR, or a name in the Hugging Face cache", required());
-    f.field("max_length", max_length, "tokens a text is cut to; 0: the base model's limit", at_least(0));
+    f.field("max_length", max_length, "tokens a text is cut to; 0: the base model's limit",
+            at_least(0));
     if (prompts.given || f.has("prompts"))
-      f.section("prompts", prompts, "texts put in front; left out: those stored with the base model");
+      f.section("prompts", prompts,
+                "texts put in front; left out: those stored with the base model");
   }
 };
 

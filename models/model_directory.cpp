@@ -27,7 +27,8 @@ Json read_object_if_there(const fs::path& path) {
 bool read_bool(const Json& json, const char* key, bool otherwise, const std::string& path) {
   if (!json.contains(key)) return otherwise;
   if (!json[key].is_boolean())
-    throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(), ", expected true or false");
+    throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(),
+                ", expected true or false");
   return json[key].get<bool>();
 }
 
@@ -35,7 +36,8 @@ bool read_bool(const Json& json, const char* key, bool otherwise, const std::str
 int read_length(const Json& json, const char* key, const std::string& path) {
   if (!json.contains(key) || json[key].is_null()) return 0;
   if (!json[key].is_number() || json[key].get<double>() < 1)
-    throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(), ", expected a positive number");
+    throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(),
+                ", expected a positive number");
   const double value = json[key].get<double>();
   return value > 1e9 ? 0 : static_cast<int>(value);
 }
@@ -50,18 +52,22 @@ ModuleKind module_kind(const std::string& type, const std::string& path) {
       {"sentence_transformers.sentence_transformer.modules.pooling.Pooling", ModuleKind::kPooling},
       {"sentence_transformers.models.Normalize", ModuleKind::kNormalize},
       {"sentence_transformers.base.modules.normalize.Normalize", ModuleKind::kNormalize},
-      {"sentence_transformers.sentence_transformer.modules.normalize.Normalize", ModuleKind::kNormalize}};
+      {"sentence_transformers.sentence_transformer.modules.normalize.Normalize",
+       ModuleKind::kNormalize}};
   for (const auto& [name, kind] : kTypes)
     if (type == name) return kind;
-  throw_error(ErrorKind::kData, path, ": module type '", type,
-              "' is not supported; known: Transformer, Pooling, Normalize of sentence_transformers");
+  throw_error(
+      ErrorKind::kData, path, ": module type '", type,
+      "' is not supported; known: Transformer, Pooling, Normalize of sentence_transformers");
 }
 
 fs::path inside(const fs::path& root, const std::string& relative, const std::string& place) {
   const fs::path path(relative);
-  if (path.is_absolute() || relative.find('\\') != std::string::npos || relative.find('\0') != std::string::npos ||
+  if (path.is_absolute() || relative.find('\\') != std::string::npos ||
+      relative.find('\0') != std::string::npos ||
       std::find(path.begin(), path.end(), "..") != path.end())
-    throw_error(ErrorKind::kData, place, ": path '", relative, "' leads out of the model's directory");
+    throw_error(ErrorKind::kData, place, ": path '", relative,
+                "' leads out of the model's directory");
   return relative.empty() ? root : root / path;
 }
 
@@ -78,7 +84,8 @@ std::vector<PoolingMode> read_pooling(const Json& json, const std::string& path)
   if (json.contains("pooling_mode")) {  // 5.4 and later: a name, or several
     const Json& value = json["pooling_mode"];
     for (const Json& name : value.is_array() ? value : Json::array({value})) {
-      if (!name.is_string()) throw_error(ErrorKind::kData, path, ": \"pooling_mode\" is ", value.dump());
+      if (!name.is_string())
+        throw_error(ErrorKind::kData, path, ": \"pooling_mode\" is ", value.dump());
       add(name.get<std::string>());
     }
   } else {  // classic: six switches; sentence-transformers joins their vectors in this order
@@ -103,21 +110,24 @@ void read_modules(const fs::path& root, ModelDirectory& model) {
   for (const Json& module : modules) {
     if (!module.is_object() || !module.contains("type") || !module["type"].is_string() ||
         !module.contains("path") || !module["path"].is_string())
-      throw_error(ErrorKind::kData, path, ": expected {\"type\": ..., \"path\": ...}, found ", module.dump());
+      throw_error(ErrorKind::kData, path, ": expected {\"type\": ..., \"path\": ...}, found ",
+                  module.dump());
     kinds.push_back(module_kind(module["type"].get<std::string>(), path));
     const fs::path folder = inside(root, module["path"].get<std::string>(), path);
     if (kinds.back() == ModuleKind::kTransformer) model.transformer_path = folder.string();
     if (kinds.back() == ModuleKind::kPooling) {
       const Json pooling = read_object(folder / "config.json");
       model.pooling = read_pooling(pooling, (folder / "config.json").string());
-      model.include_prompt = read_bool(pooling, "include_prompt", true, (folder / "config.json").string());
+      model.include_prompt =
+          read_bool(pooling, "include_prompt", true, (folder / "config.json").string());
     }
     if (kinds.back() == ModuleKind::kNormalize) model.normalize = true;
   }
   using Kinds = std::vector<ModuleKind>;
   if (kinds != Kinds{ModuleKind::kTransformer, ModuleKind::kPooling} &&
       kinds != Kinds{ModuleKind::kTransformer, ModuleKind::kPooling, ModuleKind::kNormalize})
-    throw_error(ErrorKind::kData, path, ": expected the modules Transformer, Pooling and perhaps Normalize, "
+    throw_error(ErrorKind::kData, path,
+                ": expected the modules Transformer, Pooling and perhaps Normalize, "
                 "in this order");
 }
 
@@ -126,12 +136,14 @@ void read_prompts(const fs::path& root, ModelDirectory& model) {
   model.st_config = read_object_if_there(file);
   if (!model.st_config.contains("prompts")) return;
   const Json& prompts = model.st_config["prompts"];
-  if (!prompts.is_object()) throw_error(ErrorKind::kData, file.string(), ": \"prompts\": expected an object");
+  if (!prompts.is_object())
+    throw_error(ErrorKind::kData, file.string(), ": \"prompts\": expected an object");
   for (const auto& [name, text] : prompts.items())
     if (!text.is_string() && !text.is_null())
       throw_error(ErrorKind::kData, file.string(), ": prompt '", name, "': expected a string");
   const auto stored = [&](const char* name) {
-    return prompts.contains(name) && prompts[name].is_string() ? prompts[name].get<std::string>() : "";
+    return prompts.contains(name) && prompts[name].is_string() ? prompts[name].get<std::string>()
+                                                               : "";
   };
   model.prompts.query = stored("query");
   for (const char* name : {"document", "passage", "corpus"})  // the order of encode_document
@@ -143,14 +155,17 @@ void read_prompts(const fs::path& root, ModelDirectory& model) {
 
 void read_max_length(ModelDirectory& model) {
   const fs::path folder(model.transformer_path);
-  const fs::path classic = folder / "sentence_bert_config.json", tokenizer = folder / "tokenizer_config.json";
+  const fs::path classic = folder / "sentence_bert_config.json",
+                 tokenizer = folder / "tokenizer_config.json";
   const Json sentence = read_object_if_there(classic);
   model.max_length = read_length(sentence, "max_seq_length", classic.string());
   if (read_bool(sentence, "do_lower_case", false, classic.string()))
-    throw_error(ErrorKind::kData, classic.string(), ": do_lower_case: true is not supported; put the "
+    throw_error(ErrorKind::kData, classic.string(),
+                ": do_lower_case: true is not supported; put the "
                 "lower-casing into the tokenizer's normalizer");
   if (model.max_length == 0)
-    model.max_length = read_length(read_object_if_there(tokenizer), "model_max_length", tokenizer.string());
+    model.max_length =
+        read_length(read_object_if_there(tokenizer), "model_max_length", tokenizer.string());
 }
 
 }  // namespace
@@ -163,7 +178,8 @@ ModelDirectory read_model_directory(const std::string& path) {
   if (fs::exists(root / "modules.json"))
     read_modules(root, model);
   else if (!fs::exists(root / "config.json"))
-    throw_error(ErrorKind::kData, path, ": not a model: neither modules.json nor config.json is there");
+    throw_error(ErrorKind::kData, path,
+                ": not a model: neither modules.json nor config.json is there");
   model.config = read_object(fs::path(model.transformer_path) / "config.json");
   read_prompts(root, model);
   read_max_length(model);
@@ -179,13 +195,15 @@ std::string resolve_model_path(const std::string& model) {
   std::vector<fs::path> hubs;
   if (const char* hub = std::getenv("HF_HUB_CACHE")) hubs.emplace_back(hub);
   if (const char* home = std::getenv("HF_HOME")) hubs.push_back(fs::path(home) / "hub");
-  if (const char* home = std::getenv("HOME")) hubs.push_back(fs::path(home) / ".cache/huggingface/hub");
+  if (const char* home = std::getenv("HOME"))
+    hubs.push_back(fs::path(home) / ".cache/huggingface/hub");
   std::vector<std::string> names = {name};
   if (name.find('/') == std::string::npos) names.push_back("sentence-transformers/" + name);
   std::string looked = "directory '" + name + "'";
   for (const fs::path& hub : hubs)
     for (std::string repository : names) {
-      if (std::count(repository.begin(), repository.end(), '/') != 1 || repository.find("..") != std::string::npos)
+      if (std::count(repository.begin(), repository.end(), '/') != 1 ||
+          repository.find("..") != std::string::npos)
         continue;
       repository.replace(repository.find('/'), 1, "--");
       const fs::path folder = hub / ("models--" + repository);
@@ -199,7 +217,8 @@ std::string resolve_model_path(const std::string& model) {
         return (folder / "snapshots" / revision).string();
     }
   throw_error(ErrorKind::kData, "model '", model, "' was not found; looked for: ", looked,
-              ". attune never downloads: fetch it first, for example with `hf download ", name, "`");
+              ". attune never downloads: fetch it first, for example with `hf download ", name,
+              "`");
 }
 
 }  // namespace attune

@@ -1,6 +1,7 @@
-// What a Sentence Transformers directory says: which modules, which pooling, which prompts, how long.
-// Both layouts are read (classic: up to 5.3, and that of 5.4 and later; docs/formats.md). A plain
-// transformers directory without modules.json gets mean pooling, as sentence-transformers does.
+// What a Sentence Transformers directory says: which modules, which pooling, which prompts, how
+// long. Both layouts are read (classic: up to 5.3, and that of 5.4 and later; docs/formats.md). A
+// plain transformers directory without modules.json gets mean pooling, as sentence-transformers
+// does.
 #pragma once
 
 #include <string>
@@ -21,15 +22,15 @@ struct ModelDirectory {
   Json config;                   // config.json
   Json st_config;                // config_sentence_transformers.json, or an empty object
   std::vector<PoolingMode> pooling = {PoolingMode::kMean};
-  bool include_prompt = true;    // false: prompt tokens are not pooled
+  bool include_prompt = true;  // false: prompt tokens are not pooled
   bool normalize = false;
-  int max_length = 0;            // tokens, special ones included; at most the model's positions
-  Prompts prompts;               // stored "query" and "document" (or "passage", "corpus")
+  int max_length = 0;  // tokens, special ones included; at most the model's positions
+  Prompts prompts;     // stored "query" and "document" (or "passage", "corpus")
 };
 
-// Every error is an Error{kData} with the file: missing files, wrong types, module types that are not
-// Transformer, Pooling or Normalize, an order other than that, pooling modes that are not implemented,
-// paths that lead out of the directory.
+// Every error is an Error{kData} with the file: missing files, wrong types, module types that are
+// not Transformer, Pooling or Normalize, an order other than that, pooling modes that are not
+// implemented, paths that lead out of the directory.
 ModelDirectory read_model_directory(const std::string& path);
 
 // "local:DIR", a directory, or a name in the Hugging Face cache ($HF_HUB_CACHE, $HF_HOME/hub,

@@ -10,7 +10,8 @@ namespace {
 template <class T>
 at::Tensor tensor_of(const std::vector<T>& values, at::ScalarType type, const at::Device& device) {
   at::Tensor tensor = at::empty({static_cast<std::int64_t>(values.size())}, type);
-  if (!values.empty()) std::memcpy(tensor.mutable_data_ptr(), values.data(), values.size() * sizeof(T));
+  if (!values.empty())
+    std::memcpy(tensor.mutable_data_ptr(), values.data(), values.size() * sizeof(T));
   return tensor.to(device);
 }
 

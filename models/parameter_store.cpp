@@ -28,7 +28,8 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
-void check(const std::vector<ParameterSpec>& specs, const Weights& weights, const std::string& place) {
+void check(const std::vector<ParameterSpec>& specs, const Weights& weights,
+           const std::string& place) {
   std::string mistakes;
   int count = 0;
   for (const ParameterSpec& spec : specs)
@@ -85,7 +86,8 @@ void ParameterStore::enable_training() {
   for (const ParameterSpec& spec : specs_) {
     Slot& slot = slots_.at(spec.name);
     slot.tensor.requires_grad_(true);
-    slot.tensor.mutable_grad() = gradients_.narrow(0, slot.offset, product(spec.shape)).view(spec.shape);
+    slot.tensor.mutable_grad() =
+        gradients_.narrow(0, slot.offset, product(spec.shape)).view(spec.shape);
   }
 }
 
@@ -97,7 +99,8 @@ std::vector<NamedTensor> ParameterStore::stored_tensors() const {
     const at::Tensor whole = slots_.at(spec.name).tensor.detach();
     const std::int64_t rows = stored_shape(spec)[0];
     for (std::size_t i = 0; i < spec.stored_names.size(); ++i)
-      tensors.push_back({spec.stored_names[i], whole.narrow(0, static_cast<std::int64_t>(i) * rows, rows)});
+      tensors.push_back(
+          {spec.stored_names[i], whole.narrow(0, static_cast<std::int64_t>(i) * rows, rows)});
   }
   return tensors;
 }

@@ -1,5 +1,5 @@
-// Every trained number of a model in flat arenas: clipping, AdamW, all-reduce, checkpoints and averaging
-// are operations on one buffer, and addresses are stable.
+// Every trained number of a model in flat arenas: clipping, AdamW, all-reduce, checkpoints and
+// averaging are operations on one buffer, and addresses are stable.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,10 @@
 
 namespace attune {
 
-// A parameter that code uses as one tensor and files hold as one or several (Q, K and V are one [3d, d]
-// matrix here and three in the checkpoint), stacked along the first dimension.
+// A parameter that code uses as one tensor and files hold as one or several (Q, K and V are one
+// [3d, d] matrix here and three in the checkpoint), stacked along the first dimension.
 struct ParameterSpec {
-  std::string name;                       // unique; used by the encoder
+  std::string name;  // unique; used by the encoder
   std::vector<std::int64_t> shape;
   std::vector<std::string> stored_names;  // in the file; shape[0] is split evenly among them
   bool decay = true;                      // false for biases and LayerNorms, as the peers do
@@ -25,8 +25,8 @@ struct ParameterSpec {
 
 class ParameterStore {
  public:
-  // Checks every spec against `weights` (present, shape) before anything is allocated, then copies. All
-  // mistakes are thrown together as Error{kData} with `place`.
+  // Checks every spec against `weights` (present, shape) before anything is allocated, then copies.
+  // All mistakes are thrown together as Error{kData} with `place`.
   ParameterStore(std::vector<ParameterSpec> specs, const Weights& weights, const std::string& place,
                  const at::Device& device);
 
@@ -38,11 +38,13 @@ class ParameterStore {
   std::int64_t count() const { return values_.numel(); }
   std::int64_t decayed_count() const { return decayed_count_; }
 
-  // Makes every tensor a leaf whose .grad is a view of the gradient arena, so that backward adds there.
+  // Makes every tensor a leaf whose .grad is a view of the gradient arena, so that backward adds
+  // there.
   void enable_training();
   void zero_gradients();
 
-  // Views by the names of the file, in file order of the specs: what an artifact or checkpoint writes.
+  // Views by the names of the file, in file order of the specs: what an artifact or checkpoint
+  // writes.
   std::vector<NamedTensor> stored_tensors() const;
 
  private:

@@ -14,8 +14,8 @@
 namespace attune {
 namespace {
 
-// Row sums of each sequence. ATen's index_add walks row by row through its dispatcher on the processor,
-// which costs more than the encoder's LayerNorms together; there a plain loop is used.
+// Row sums of each sequence. ATen's index_add walks row by row through its dispatcher on the
+// processor, which costs more than the encoder's LayerNorms together; there a plain loop is used.
 class SegmentSum : public torch::autograd::Function<SegmentSum> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x,
@@ -43,7 +43,10 @@ class SegmentSum : public torch::autograd::Function<SegmentSum> {
 // Number of pooled tokens of each sequence, [sequences, 1] fp32.
 at::Tensor counts(const PackedTokens& tokens) {
   if (!tokens.pooled.defined())
-    return tokens.cu_seqlens.slice(0, 1).sub(tokens.cu_seqlens.slice(0, 0, -1)).to(at::kFloat).unsqueeze(1);
+    return tokens.cu_seqlens.slice(0, 1)
+        .sub(tokens.cu_seqlens.slice(0, 0, -1))
+        .to(at::kFloat)
+        .unsqueeze(1);
   at::Tensor sums = at::zeros({tokens.num_sequences}, tokens.pooled.options().dtype(at::kFloat));
   return sums.index_add_(0, tokens.token_sequence, tokens.pooled.to(at::kFloat)).unsqueeze(1);
 }
@@ -68,7 +71,8 @@ at::Tensor pool_one(const at::Tensor& x, const PackedTokens& tokens, PoolingMode
                                                     -std::numeric_limits<float>::infinity())
                                     : x;
       return at::segment_reduce(masked, "max", /*lengths=*/{}, /*indices=*/{},
-                                /*offsets=*/tokens.cu_seqlens.to(at::kLong), /*axis=*/0, /*unsafe=*/false,
+                                /*offsets=*/tokens.cu_seqlens.to(at::kLong), /*axis=*/0,
+                                /*unsafe=*/false,
                                 /*initial=*/{});
     }
   }
@@ -79,10 +83,14 @@ at::Tensor pool_one(const at::Tensor& x, const PackedTokens& tokens, PoolingMode
 
 const char* pooling_name(PoolingMode mode) {
   switch (mode) {
-    case PoolingMode::kCls: return "cls";
-    case PoolingMode::kMax: return "max";
-    case PoolingMode::kMean: return "mean";
-    case PoolingMode::kMeanSqrtLen: return "mean_sqrt_len_tokens";
+    case PoolingMode::kCls:
+      return "cls";
+    case PoolingMode::kMax:
+      return "max";
+    case PoolingMode::kMean:
+      return "mean";
+    case PoolingMode::kMeanSqrtLen:
+      return "mean_sqrt_len_tokens";
   }
   throw InternalError("unknown pooling mode");
 }

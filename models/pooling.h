@@ -16,7 +16,8 @@ enum class PoolingMode : std::uint8_t { kCls, kMax, kMean, kMeanSqrtLen };
 // Name in Pooling's compact config ("cls", "max", "mean", "mean_sqrt_len_tokens").
 const char* pooling_name(PoolingMode mode);
 
-// tokens [T, d] fp32 -> [sequences, d * modes], modes side by side in the order given. Differentiable.
+// tokens [T, d] fp32 -> [sequences, d * modes], modes side by side in the order given.
+// Differentiable.
 //   cls            the first token
 //   mean           sum of pooled tokens / max(count, 1e-9)
 //   mean_sqrt_len  sum of pooled tokens / sqrt(max(count, 1e-9))

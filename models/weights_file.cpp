@@ -23,10 +23,14 @@ struct Dtype {
   int bytes;
   std::optional<at::ScalarType> type;  // none: known to the format, not used by any model here
 };
-const Dtype kDtypes[] = {{"F64", 8, at::kDouble}, {"F32", 4, at::kFloat}, {"F16", 2, at::kHalf},
-                         {"BF16", 2, at::kBFloat16}, {"I64", 8, at::kLong}, {"I32", 4, at::kInt},
-                         {"I16", 2, {}}, {"I8", 1, {}}, {"U64", 8, {}}, {"U32", 4, {}}, {"U16", 2, {}},
-                         {"U8", 1, {}}, {"BOOL", 1, {}}, {"F8_E4M3", 1, {}}, {"F8_E5M2", 1, {}}};
+const Dtype kDtypes[] = {{"F64", 8, at::kDouble}, {"F32", 4, at::kFloat},
+                         {"F16", 2, at::kHalf},   {"BF16", 2, at::kBFloat16},
+                         {"I64", 8, at::kLong},   {"I32", 4, at::kInt},
+                         {"I16", 2, {}},          {"I8", 1, {}},
+                         {"U64", 8, {}},          {"U32", 4, {}},
+                         {"U16", 2, {}},          {"U8", 1, {}},
+                         {"BOOL", 1, {}},         {"F8_E4M3", 1, {}},
+                         {"F8_E5M2", 1, {}}};
 
 const Dtype* find_dtype(const std::string& name) {
   for (const Dtype& dtype : kDtypes)
@@ -45,7 +49,8 @@ WeightEntry read_entry(const Json& json, const std::string& place, std::span<con
   if (!json.is_object() || !json.contains("dtype") || !json.contains("shape") ||
       !json.contains("data_offsets") || !json["dtype"].is_string() || !json["shape"].is_array() ||
       !json["data_offsets"].is_array() || json["data_offsets"].size() != 2)
-    throw_error(ErrorKind::kData, place, ": expected {\"dtype\", \"shape\", \"data_offsets\": [begin, end]}");
+    throw_error(ErrorKind::kData, place,
+                ": expected {\"dtype\", \"shape\", \"data_offsets\": [begin, end]}");
   WeightEntry entry;
   entry.dtype = json["dtype"].get<std::string>();
   const Dtype* dtype = find_dtype(entry.dtype);
@@ -61,11 +66,12 @@ WeightEntry read_entry(const Json& json, const std::string& place, std::span<con
   begin = unsigned_value(json["data_offsets"][0], place + ": data_offsets");
   end = unsigned_value(json["data_offsets"][1], place + ": data_offsets");
   if (begin > end || end > data.size())
-    throw_error(ErrorKind::kData, place, ": data_offsets [", begin, ", ", end, "] do not lie in the ",
-                data.size(), " bytes of data that the file holds; it may be cut off: fetch it again");
+    throw_error(ErrorKind::kData, place, ": data_offsets [", begin, ", ", end,
+                "] do not lie in the ", data.size(),
+                " bytes of data that the file holds; it may be cut off: fetch it again");
   if (end - begin != bytes)
-    throw_error(ErrorKind::kData, place, ": shape ", json["shape"].dump(), " of ", entry.dtype, " needs ",
-                bytes, " bytes, data_offsets give ", end - begin);
+    throw_error(ErrorKind::kData, place, ": shape ", json["shape"].dump(), " of ", entry.dtype,
+                " needs ", bytes, " bytes, data_offsets give ", end - begin);
   entry.bytes = data.subspan(begin, end - begin);
   return entry;
 }
@@ -81,11 +87,12 @@ void Weights::add_file(const std::string& path) {
                 " bytes, the length of the header alone takes 8");
   std::memcpy(&header_size, bytes.data(), 8);
   if (header_size > kMaxHeader || header_size > bytes.size() - 8)
-    throw_error(ErrorKind::kData, path, ": not a safetensors file, or cut off: a header of ", header_size,
-                " bytes is announced, ", bytes.size() - 8, " bytes follow");
+    throw_error(ErrorKind::kData, path, ": not a safetensors file, or cut off: a header of ",
+                header_size, " bytes is announced, ", bytes.size() - 8, " bytes follow");
   const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + 8, header_size);
   if (!header.starts_with('{'))
-    throw_error(ErrorKind::kData, path, ": not a safetensors file: its header does not begin with '{'");
+    throw_error(ErrorKind::kData, path,
+                ": not a safetensors file: its header does not begin with '{'");
   const Json json = parse_json(header, path + " (header)");
   const std::span<const std::byte> data = bytes.subspan(8 + header_size);
 
@@ -108,8 +115,9 @@ void Weights::add_file(const std::string& path) {
   std::uint64_t covered = 0;
   for (const auto& [begin, end] : ranges) {
     if (begin != covered)
-      throw_error(ErrorKind::kData, path, ": tensors ", begin < covered ? "overlap" : "leave a hole",
-                  " at byte ", std::min(begin, covered), " of the data");
+      throw_error(ErrorKind::kData, path, ": tensors ",
+                  begin < covered ? "overlap" : "leave a hole", " at byte ",
+                  std::min(begin, covered), " of the data");
     covered = end;
   }
   if (covered != data.size())
@@ -190,11 +198,12 @@ void Weights::rename(const std::string& from, const std::string& to) {
   ATTUNE_ASSERT(!node.empty());
   node.key() = to;
   if (!entries_.insert(std::move(node)).inserted)
-    throw_error(ErrorKind::kData, "tensor '", to, "' stands twice in the model, with and without a prefix");
+    throw_error(ErrorKind::kData, "tensor '", to,
+                "' stands twice in the model, with and without a prefix");
 }
 
 WrittenFile write_safetensors(DurableDirectory& directory, const std::string& name,
-                       const std::vector<NamedTensor>& tensors) {
+                              const std::vector<NamedTensor>& tensors) {
   Json header = {{"__metadata__", {{"format", "pt"}}}};
   std::uint64_t offset = 0;
   for (const NamedTensor& item : tensors) {

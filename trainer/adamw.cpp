@@ -10,7 +10,9 @@
 namespace attune {
 
 AdamW::AdamW(ParameterStore& parameters, double weight_decay)
-    : parameters_(parameters), weight_decay_(weight_decay), first_(at::zeros_like(parameters.values())),
+    : parameters_(parameters),
+      weight_decay_(weight_decay),
+      first_(at::zeros_like(parameters.values())),
       second_(at::zeros_like(parameters.values())) {}
 
 at::Tensor AdamW::clip_gradients(double max_norm) {
@@ -32,10 +34,11 @@ void AdamW::step(double learning_rate) {
     // The kernel adds one to nothing: the step it is given is the step it corrects the bias for.
     at::Tensor step = at::full({}, static_cast<double>(steps_), first_.options());
     const std::vector<at::Tensor> values = {part(parameters_.values())},
-                                  gradients = {part(parameters_.gradients())}, first = {part(first_)},
-                                  second = {part(second_)}, steps = {step};
-    at::_fused_adamw_(values, gradients, first, second, /*max_exp_avg_sqs=*/{}, steps, learning_rate, 0.9,
-                      0.999, decay, 1e-8, /*amsgrad=*/false, /*maximize=*/false);
+                                  gradients = {part(parameters_.gradients())},
+                                  first = {part(first_)}, second = {part(second_)}, steps = {step};
+    at::_fused_adamw_(values, gradients, first, second, /*max_exp_avg_sqs=*/{}, steps,
+                      learning_rate, 0.9, 0.999, decay, 1e-8, /*amsgrad=*/false,
+                      /*maximize=*/false);
   };
   update(0, decayed, weight_decay_);
   update(decayed, count, 0);

@@ -1,5 +1,5 @@
-// AdamW (Loshchilov & Hutter 2019) over the parameter arena, with torch's fused kernel: decoupled decay on
-// the decayed part only, betas 0.9 and 0.999, epsilon 1e-8.
+// AdamW (Loshchilov & Hutter 2019) over the parameter arena, with torch's fused kernel: decoupled
+// decay on the decayed part only, betas 0.9 and 0.999, epsilon 1e-8.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,14 @@ class AdamW {
  public:
   AdamW(ParameterStore& parameters, double weight_decay);
 
-  // The global L2 norm of the gradients, before they are scaled by min(1, max_norm / (norm + 1e-6)) as
-  // torch.nn.utils.clip_grad_norm_ does. max_norm 0: measured only. 0-dim fp32.
+  // The global L2 norm of the gradients, before they are scaled by min(1, max_norm / (norm + 1e-6))
+  // as torch.nn.utils.clip_grad_norm_ does. max_norm 0: measured only. 0-dim fp32.
   at::Tensor clip_gradients(double max_norm);
 
   void step(double learning_rate);
 
-  // First and second moments, [parameters.count()] fp32, and the number of steps taken: a checkpoint.
+  // First and second moments, [parameters.count()] fp32, and the number of steps taken: a
+  // checkpoint.
   at::Tensor& first_moments() { return first_; }
   at::Tensor& second_moments() { return second_; }
   std::int64_t steps_taken() const { return steps_; }

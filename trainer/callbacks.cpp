@@ -19,7 +19,8 @@ const std::string& keep_steps(const std::string& path, std::int64_t steps) {
   if (steps > 0 && std::filesystem::exists(path)) {
     std::istringstream lines(read_file(path));
     for (std::string line; std::getline(lines, line);) {
-      const Json event = Json::parse(line, nullptr, /*allow_exceptions=*/false);  // the last may be cut off
+      const Json event =
+          Json::parse(line, nullptr, /*allow_exceptions=*/false);  // the last may be cut off
       if (event.is_object() && event.value("step", steps + 1) <= steps) kept += line + "\n";
     }
   }
@@ -33,28 +34,30 @@ MetricsFile::MetricsFile(const std::string& path, std::int64_t steps_kept)
     : file_(keep_steps(path, steps_kept)) {}
 
 void MetricsFile::on_step(const StepReport& report) {
-  file_.append_line(Json{{"event", "step"},
-                         {"step", report.step},
-                         {"epoch", report.epoch},
-                         {"loss", report.loss},
-                         {"learning_rate", report.learning_rate},
-                         {"grad_norm", report.grad_norm},
-                         {"pairs", report.pairs},
-                         {"tokens", report.tokens},
-                         {"seconds", report.seconds}}
-                        .dump());
+  file_.append_line(Json{
+      {"event", "step"},
+      {"step", report.step},
+      {"epoch", report.epoch},
+      {"loss", report.loss},
+      {"learning_rate", report.learning_rate},
+      {"grad_norm", report.grad_norm},
+      {"pairs", report.pairs},
+      {"tokens", report.tokens},
+      {"seconds",
+       report.seconds}}.dump());
 }
 
 void MetricsFile::on_evaluate(const EvaluationReport& report) {
   Json metrics = Json::object();
   for (const std::string& name : report.evaluation->metrics.names)
     metrics[name] = report.evaluation->metrics.mean(name);
-  file_.append_line(Json{{"event", "evaluate"},
-                         {"step", report.step},
-                         {"metrics", metrics},
-                         {"best", report.is_best},
-                         {"seconds", report.seconds}}
-                        .dump());
+  file_.append_line(Json{
+      {"event", "evaluate"},
+      {"step", report.step},
+      {"metrics", metrics},
+      {"best", report.is_best},
+      {"seconds",
+       report.seconds}}.dump());
 }
 
 void ProgressLine::on_step(const StepReport& report) {
@@ -73,8 +76,12 @@ void ProgressLine::on_step(const StepReport& report) {
 BestModel::BestModel(std::shared_ptr<const EmbeddingModel> model,
                      const EmbeddingQAFinetuneDataset& validation, std::vector<int> k, int every,
                      std::vector<Callback*> listeners)
-    : model_(model), embedding_(model, "in training"), validation_(validation), k_(std::move(k)),
-      every_(every), listeners_(std::move(listeners)) {
+    : model_(model),
+      embedding_(model, "in training"),
+      validation_(validation),
+      k_(std::move(k)),
+      every_(every),
+      listeners_(std::move(listeners)) {
   if (std::find(k_.begin(), k_.end(), 10) == k_.end()) k_.push_back(10);  // NDCG@10 decides
 }
 
@@ -86,7 +93,9 @@ void BestModel::on_step(const StepReport& report) {
   const Evaluation evaluation = evaluate(embedding_, validation_, k_);
   const double metric = evaluation.metrics.mean("ndcg@10");
   EvaluationReport result{report.step, &evaluation, metric > best_metric_, 0};
-  if (result.is_best) restore(report.step, metric, model_->parameters().values().to(at::kCPU, at::kFloat, false, true));
+  if (result.is_best)
+    restore(report.step, metric,
+            model_->parameters().values().to(at::kCPU, at::kFloat, false, true));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (Callback* listener : listeners_) listener->on_evaluate(result);
 }

@@ -16,8 +16,8 @@
 
 namespace attune {
 
-// OUTPUT/metrics.jsonl: one line a step, one an evaluation (docs/formats.md). A file from before is cut
-// back to its lines of the first `steps_kept` steps: a resumed run repeats the others.
+// OUTPUT/metrics.jsonl: one line a step, one an evaluation (docs/formats.md). A file from before is
+// cut back to its lines of the first `steps_kept` steps: a resumed run repeats the others.
 class MetricsFile : public Callback {
  public:
   MetricsFile(const std::string& path, std::int64_t steps_kept);
@@ -47,8 +47,9 @@ class ProgressLine : public Callback {
 // listeners, and keeps a copy of the weights with the highest NDCG@10 (a tie keeps the earlier).
 class BestModel : public Callback {
  public:
-  BestModel(std::shared_ptr<const EmbeddingModel> model, const EmbeddingQAFinetuneDataset& validation,
-            std::vector<int> k, int every, std::vector<Callback*> listeners);
+  BestModel(std::shared_ptr<const EmbeddingModel> model,
+            const EmbeddingQAFinetuneDataset& validation, std::vector<int> k, int every,
+            std::vector<Callback*> listeners);
   void on_step(const StepReport& report) override;
 
   bool has_best() const { return best_values_.defined(); }
@@ -72,7 +73,8 @@ class BestModel : public Callback {
 // Calls `save` every `every` steps.
 class PeriodicCheckpoint : public Callback {
  public:
-  PeriodicCheckpoint(int every, std::function<void()> save) : every_(every), save_(std::move(save)) {}
+  PeriodicCheckpoint(int every, std::function<void()> save)
+      : every_(every), save_(std::move(save)) {}
   void on_step(const StepReport& report) override {
     if (every_ > 0 && report.step % every_ == 0) save_();
   }

@@ -57,14 +57,17 @@ Json read_manifest(const fs::path& directory) {
                 manifest.at("format_version").dump(), ", this attune reads ", kFormatVersion);
   if (fs::file_size(state) != manifest.at("size").get<std::uint64_t>() ||
       sha256_file(state.string()) != manifest.at("sha256").get<std::string>())
-    throw_error(ErrorKind::kData, state.string(), ": damaged: size or SHA-256 differ from manifest.json");
+    throw_error(ErrorKind::kData, state.string(),
+                ": damaged: size or SHA-256 differ from manifest.json");
   return manifest;
 }
 
-void check_same(const Json& manifest, const std::string& key, const Json& expected, const fs::path& place) {
+void check_same(const Json& manifest, const std::string& key, const Json& expected,
+                const fs::path& place) {
   if (manifest.at(key) != expected)
-    throw_error(ErrorKind::kConfig, place.string(), ": ", key, " was ", manifest.at(key).dump(), ", now it is ",
-                expected.dump(), ": going on would give other numbers. Resume as it was begun, or start "
+    throw_error(ErrorKind::kConfig, place.string(), ": ", key, " was ", manifest.at(key).dump(),
+                ", now it is ", expected.dump(),
+                ": going on would give other numbers. Resume as it was begun, or start "
                 "anew with --overwrite");
 }
 
@@ -97,7 +100,8 @@ std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpo
   return target.string();
 }
 
-std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder, const Checkpoint& expected) {
+std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder,
+                                                 const Checkpoint& expected) {
   for (const fs::path& directory : checkpoints_in(folder)) {
     Json manifest;
     try {
@@ -118,7 +122,8 @@ std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder, cons
     checkpoint.values = read_tensor(weights, "values", state);
     checkpoint.first_moments = read_tensor(weights, "first_moments", state);
     checkpoint.second_moments = read_tensor(weights, "second_moments", state);
-    if (weights.find("best_values")) checkpoint.best_values = read_tensor(weights, "best_values", state);
+    if (weights.find("best_values"))
+      checkpoint.best_values = read_tensor(weights, "best_values", state);
     return checkpoint;
   }
   return std::nullopt;

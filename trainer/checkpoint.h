@@ -1,9 +1,11 @@
-// A resumable state of training: OUTPUT/checkpoints/step-NNNNNNNN/, each written whole or not at all.
+// A resumable state of training: OUTPUT/checkpoints/step-NNNNNNNN/, each written whole or not at
+// all.
 //   state.safetensors   values, first_moments, second_moments, and best_values if there are any
-//   manifest.json       format version, step, best, seed, threads, instruction set, configuration hash,
+//   manifest.json       format version, step, best, seed, threads, instruction set, configuration
+//   hash,
 //                       and size and SHA-256 of state.safetensors
-// A resumed run equals an uninterrupted one bit for bit on the CPU with the same number of threads and
-// instruction set, which are recorded and checked.
+// A resumed run equals an uninterrupted one bit for bit on the CPU with the same number of threads
+// and instruction set, which are recorded and checked.
 #pragma once
 
 #include <cstdint>
@@ -17,21 +19,22 @@
 namespace attune {
 
 struct Checkpoint {
-  std::int64_t next_step = 0;      // 0-based step to take next
+  std::int64_t next_step = 0;  // 0-based step to take next
   std::uint64_t seed = 0;
-  Fingerprint configuration;       // of everything that decides the numbers
+  Fingerprint configuration;                         // of everything that decides the numbers
   at::Tensor values, first_moments, second_moments;  // [count] fp32
   std::int64_t best_step = 0;
   double best_metric = -1;
-  at::Tensor best_values;          // undefined if nothing was evaluated yet
+  at::Tensor best_values;  // undefined if nothing was evaluated yet
 };
 
 // Keeps the newest two. Returns the directory written.
 std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpoint);
 
-// The newest checkpoint whose manifest holds; damaged ones are passed over with a warning that names
-// them. None if there is no good one. Error{kConfig} where the configuration, seed, thread count or
-// instruction set differ from `expected` (only those fields of it are read).
-std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder, const Checkpoint& expected);
+// The newest checkpoint whose manifest holds; damaged ones are passed over with a warning that
+// names them. None if there is no good one. Error{kConfig} where the configuration, seed, thread
+// count or instruction set differ from `expected` (only those fields of it are read).
+std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder,
+                                                 const Checkpoint& expected);
 
 }  // namespace attune

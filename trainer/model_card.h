@@ -9,6 +9,7 @@
 
 namespace attune {
 
-std::string model_card(const EmbeddingModel& model, const FinetuneOptions& options, std::int64_t num_pairs);
+std::string model_card(const EmbeddingModel& model, const FinetuneOptions& options,
+                       std::int64_t num_pairs);
 
 }  // namespace attune

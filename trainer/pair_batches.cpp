@@ -6,26 +6,26 @@
 
 namespace attune {
 
-PairBatches::PairBatches(const EmbeddingModel& model, const TrainingRows& rows, const TrainConfig& config,
-                         std::uint64_t seed)
+PairBatches::PairBatches(const EmbeddingModel& model, const TrainingRows& rows,
+                         const TrainConfig& config, std::uint64_t seed)
     : document_id_(rows.document_id), chunk_tokens_(config.chunk_tokens) {
   const std::int64_t count = rows.num_rows();
   if (count == 0)
-    throw_error(ErrorKind::kData, "no training pairs: ", rows.skipped_empty, " rows have an empty text, ",
-                rows.skipped_unanswered, " queries have no relevant passage");
+    throw_error(ErrorKind::kData, "no training pairs: ", rows.skipped_empty,
+                " rows have an empty text, ", rows.skipped_unanswered,
+                " queries have no relevant passage");
   for (std::size_t c = 0; c < rows.columns.size(); ++c) {
-    const std::string& prompt = model.prompt(c == 0 ? Role::kQuery : Role::kText);
+    const Role role = c == 0 ? Role::kQuery : Role::kText;
     const std::vector<std::string_view> texts(rows.columns[c].begin(), rows.columns[c].end());
-    columns_.push_back(model.tokenizer().encode_batch(prompt, texts, model.max_length()));
-    pool_from_.push_back(model.directory().include_prompt || prompt.empty()
-                             ? 0
-                             : model.tokenizer().prompt_tokens(prompt, model.max_length()));
+    columns_.push_back(model.tokenize(role, texts));
+    pool_from_.push_back(model.unpooled_tokens(role));
   }
-  // The peer plans its schedule by ceil(rows / batch) steps an epoch whatever its sampler then yields,
-  // and stops there.
+  // The peer plans its schedule by ceil(rows / batch) steps an epoch whatever its sampler then
+  // yields, and stops there.
   const std::int64_t planned = (count + config.batch_size - 1) / config.batch_size;
   scheduled_steps_ = planned * config.epochs;
-  if (config.max_steps > 0) scheduled_steps_ = std::min<std::int64_t>(scheduled_steps_, config.max_steps);
+  if (config.max_steps > 0)
+    scheduled_steps_ = std::min<std::int64_t>(scheduled_steps_, config.max_steps);
   for (int epoch = 0; epoch < config.epochs; ++epoch) {
     Batches batches = config.sampler == "default"
                           ? default_batches(count, config.batch_size, seed, epoch)

@@ -31,7 +31,7 @@ class PairBatches : public BatchSource {
     bool ends_epoch;
   };
   std::vector<TokenizedTexts> columns_;
-  std::vector<int> pool_from_;            // of each column
+  std::vector<int> pool_from_;  // of each column
   std::vector<std::int64_t> document_id_;
   std::vector<Step> steps_;
   std::int64_t scheduled_steps_ = 0, chunk_tokens_ = 0;

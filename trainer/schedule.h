@@ -7,7 +7,7 @@
 namespace attune {
 
 struct Schedule {
-  std::string kind = "linear";       // linear, cosine, constant
+  std::string kind = "linear";  // linear, cosine, constant
   std::int64_t warmup_steps = 0, total_steps = 1;
 
   // Factor on the learning rate in step t (0-based): t / max(1, W) for t < W, then

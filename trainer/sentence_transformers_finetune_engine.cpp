@@ -22,7 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::shared_ptr<EmbeddingModel> load_base(const FinetuneOptions& options) {
-  auto model = EmbeddingModel::load(resolve_model_path(options.model.base), resolve_device(options.device));
+  auto model =
+      EmbeddingModel::load(resolve_model_path(options.model.base), resolve_device(options.device));
   if (options.model.max_length != 0) model->set_max_length(options.model.max_length);
   if (options.model.prompts.given)
     model->set_prompts({options.model.prompts.query, options.model.prompts.document});
@@ -60,16 +61,20 @@ class LastStep : public Callback {
 SentenceTransformersFinetuneEngine::SentenceTransformersFinetuneEngine(
     EmbeddingQAFinetuneDataset dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
     FinetuneOptions options)
-    : dataset_(std::move(dataset)), val_dataset_(std::move(val_dataset)), options_(std::move(options)) {}
+    : dataset_(std::move(dataset)),
+      val_dataset_(std::move(val_dataset)),
+      options_(std::move(options)) {}
 
-FinetuneResult SentenceTransformersFinetuneEngine::finetune(const std::function<bool()>& stop_requested) {
+FinetuneResult SentenceTransformersFinetuneEngine::finetune(
+    const std::function<bool()>& stop_requested) {
   const auto start = std::chrono::steady_clock::now();
   const std::shared_ptr<EmbeddingModel> model = load_base(options_);
   const TrainingRows rows =
       make_training_rows(dataset_, options_.train.use_all_docs, options_.train.negatives);
   if (rows.skipped_empty + rows.skipped_unanswered > 0)
     log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text and ",
-                        rows.skipped_unanswered, " queries without a relevant passage are left out"));
+                        rows.skipped_unanswered,
+                        " queries without a relevant passage are left out"));
   const PairBatches batches(*model, rows, options_.train, options_.seed);
   const std::unique_ptr<Loss> loss = make_loss(options_.train.loss);
 
@@ -89,7 +94,8 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(const std::function<
   if (progress) listeners.push_back(&*progress);
   std::optional<BestModel> best;
   if (val_dataset_)
-    best.emplace(model, *val_dataset_, options_.evaluate_k, options_.train.evaluate_steps, listeners);
+    best.emplace(model, *val_dataset_, options_.evaluate_k, options_.train.evaluate_steps,
+                 listeners);
   if (resumed) {
     const at::NoGradGuard no_grad;
     at::Tensor values = model->parameters().values();
@@ -154,9 +160,11 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(const std::function<
   return result;
 }
 
-std::shared_ptr<const BaseEmbedding> SentenceTransformersFinetuneEngine::get_finetuned_model() const {
+std::shared_ptr<const BaseEmbedding> SentenceTransformersFinetuneEngine::get_finetuned_model()
+    const {
   if (!fs::exists(artifact_path()))
-    throw_error(ErrorKind::kFailed, artifact_path(), ": not there yet: finetune() writes it when it finishes");
+    throw_error(ErrorKind::kFailed, artifact_path(),
+                ": not there yet: finetune() writes it when it finishes");
   EmbedOptions options;
   options.device = options_.device;
   return resolve_embed_model("local:" + artifact_path(), options);

@@ -1,7 +1,7 @@
 // Finetunes a whole encoder on question-passage pairs, after LlamaIndex's engine of this name. Its
-// defects are not kept: without a validation set nothing is evaluated in training (theirs fails), a set
-// smaller than one batch trains (theirs runs at rate 0), and the schedule counts the steps that are
-// really taken.
+// defects are not kept: without a validation set nothing is evaluated in training (theirs fails), a
+// set smaller than one batch trains (theirs runs at rate 0), and the schedule counts the steps that
+// are really taken.
 #pragma once
 
 #include <functional>
@@ -25,16 +25,17 @@ struct FinetuneOptions {
   std::vector<int> evaluate_k = {1, 3, 5, 10};
   std::uint64_t seed = 42;
   std::string device = "auto";
-  std::string output;                  // run directory: metrics.jsonl, checkpoints/, artifact/
-  bool resume = false;                 // go on from the newest good checkpoint, start if there is none
-  Json lineage = Json::object();       // goes into artifact/attune.json
+  std::string output;             // run directory: metrics.jsonl, checkpoints/, artifact/
+  bool resume = false;            // go on from the newest good checkpoint, start if there is none
+  Json lineage = Json::object();  // goes into artifact/attune.json
   bool show_progress = true;
 };
 
 struct FinetuneResult {
-  bool finished = false;               // false: stopped by stop_requested; a checkpoint was written
+  bool finished = false;  // false: stopped by stop_requested; a checkpoint was written
   std::int64_t steps = 0, pairs = 0, best_step = 0;  // best_step: whose weights the artifact holds
-  double seconds = 0, final_loss = 0, best_metric = 0;  // best_metric: ndcg@10 on validation, if any
+  double seconds = 0, final_loss = 0,
+         best_metric = 0;  // best_metric: ndcg@10 on validation, if any
   std::int64_t skipped_empty = 0, skipped_unanswered = 0;
 };
 

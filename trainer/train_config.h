@@ -1,5 +1,5 @@
-// The settings of training, read from `train:` (docs/configuration.md is made from this list). No torch
-// here: the small `attune` program checks configurations without loading it.
+// The settings of training, read from `train:` (docs/configuration.md is made from this list). No
+// torch here: the small `attune` program checks configurations without loading it.
 #pragma once
 
 #include <cstdint>
@@ -48,28 +48,35 @@ struct TrainConfig {
     f.field("batch_size", batch_size, "pairs in a step; the others' passages are the negatives",
             between(2, 1000000));
     f.field("learning_rate", learning_rate, "highest rate, after warm-up", above(0));
-    f.field("warmup_ratio", warmup_ratio, "share of the steps in which the rate rises from 0", between(0, 1));
-    f.field("weight_decay", weight_decay, "AdamW's, on matrices only (not biases, not LayerNorms)", at_least(0));
-    f.field("max_grad_norm", max_grad_norm, "gradients are scaled down to this global norm; 0: never",
+    f.field("warmup_ratio", warmup_ratio, "share of the steps in which the rate rises from 0",
+            between(0, 1));
+    f.field("weight_decay", weight_decay, "AdamW's, on matrices only (not biases, not LayerNorms)",
             at_least(0));
+    f.field("max_grad_norm", max_grad_norm,
+            "gradients are scaled down to this global norm; 0: never", at_least(0));
     f.field("precision", precision, "of the linear layers' inputs; weights and sums are fp32",
             one_of({"fp32", "bf16"}));
-    f.field("dropout", dropout, "model: the probabilities of config.json; or one number for both, 0 for none");
+    f.field("dropout", dropout,
+            "model: the probabilities of config.json; or one number for both, 0 for none");
     f.field("sampler", sampler,
             "default: every row in random order; no_duplicates: no text twice in a batch",
             one_of({"default", "no_duplicates"}));
-    f.field("schedule", schedule, "of the learning rate after warm-up", one_of({"linear", "cosine", "constant"}));
+    f.field("schedule", schedule, "of the learning rate after warm-up",
+            one_of({"linear", "cosine", "constant"}));
     f.field("max_steps", max_steps, "stop after so many steps; 0: all epochs", at_least(0));
     f.field("evaluate_steps", evaluate_steps,
-            "with data.validation: evaluate every so many steps and keep the best model; 0: once an epoch",
+            "with data.validation: evaluate every so many steps and keep the best model; 0: once "
+            "an epoch",
             at_least(0));
-    f.field("checkpoint_steps", checkpoint_steps, "save a resumable checkpoint every so many steps; 0: never",
-            at_least(0));
+    f.field("checkpoint_steps", checkpoint_steps,
+            "save a resumable checkpoint every so many steps; 0: never", at_least(0));
     f.field("chunk_tokens", chunk_tokens,
-            "tokens embedded at a time (GradCache): bounds memory, changes no number; 0: the whole batch",
+            "tokens embedded at a time (GradCache): bounds memory, changes no number; 0: the whole "
+            "batch",
             at_least(0));
     f.field("use_all_docs", use_all_docs, "one row per relevant passage rather than per query");
-    f.field("negatives", negatives, "JSONL of hard negatives: {\"query_id\": ..., \"negatives\": [passage ids]}");
+    f.field("negatives", negatives,
+            "JSONL of hard negatives: {\"query_id\": ..., \"negatives\": [passage ids]}");
     f.section("loss", loss, "the training objective");
     if (dropout != "model" && !dropout_probability())
       f.mistake("dropout", "'" + dropout + "' is neither 'model' nor a number from 0 to below 1");

@@ -40,7 +40,11 @@ std::int64_t tokens_of(const StepPlan& plan) {
 
 Trainer::Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& source,
                  const TrainConfig& config, std::uint64_t seed)
-    : model_(model), loss_(loss), source_(source), config_(config), seed_(seed),
+    : model_(model),
+      loss_(loss),
+      source_(source),
+      config_(config),
+      seed_(seed),
       optimizer_(trainable(model), config.weight_decay) {
   schedule_.kind = config.schedule;
   schedule_.total_steps = source.scheduled_steps();
@@ -91,20 +95,23 @@ StepReport Trainer::take_step(std::int64_t step) {
       report.loss = forward_backward(plan, options).item<double>();
       break;
     } catch (const c10::OutOfMemoryError& error) {
-      const std::int64_t longest =
-          std::max_element(plan.chunks.begin(), plan.chunks.end(), [](const auto& a, const auto& b) {
-            return a.num_tokens() < b.num_tokens();
-          })->num_tokens();
-      const bool splittable = std::any_of(plan.chunks.begin(), plan.chunks.end(), [&](const auto& chunk) {
-        return chunk.num_tokens() == longest && chunk.num_sequences() > 1;
-      });
+      const std::int64_t longest = std::max_element(plan.chunks.begin(), plan.chunks.end(),
+                                                    [](const auto& a, const auto& b) {
+                                                      return a.num_tokens() < b.num_tokens();
+                                                    })
+                                       ->num_tokens();
+      const bool splittable =
+          std::any_of(plan.chunks.begin(), plan.chunks.end(), [&](const auto& chunk) {
+            return chunk.num_tokens() == longest && chunk.num_sequences() > 1;
+          });
       if (attempt == kMaxMemoryRetries || !splittable)
-        throw_error(ErrorKind::kResources, "step ", step + 1, ": out of memory with chunks of ", longest,
-                    " tokens: ", error.what_without_backtrace(), "; lower model.max_length");
+        throw_error(ErrorKind::kResources, "step ", step + 1, ": out of memory with chunks of ",
+                    longest, " tokens: ", error.what_without_backtrace(),
+                    "; lower model.max_length");
       chunk_limit_ = std::max<std::int64_t>(1, longest / 2);
       replan(plan, chunk_limit_);
-      log_warning(str_cat("step ", step + 1, ": out of memory; going on with chunks of ", chunk_limit_,
-                          " tokens (train.chunk_tokens), the batch is unchanged"));
+      log_warning(str_cat("step ", step + 1, ": out of memory; going on with chunks of ",
+                          chunk_limit_, " tokens (train.chunk_tokens), the batch is unchanged"));
     }
   }
   report.step = step + 1;
@@ -112,10 +119,11 @@ StepReport Trainer::take_step(std::int64_t step) {
   report.learning_rate = config_.learning_rate * schedule_.factor(step);
   report.grad_norm = optimizer_.clip_gradients(config_.max_grad_norm).item<double>();
   if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm))
-    throw_error(ErrorKind::kDiverged, "step ", step + 1, ": loss ", report.loss, ", gradient norm ",
-                report.grad_norm, " at learning rate ", report.learning_rate,
-                ": not finite. The weights of the step before are untouched; lower train.learning_rate "
-                "or look at the rows of this batch");
+    throw_error(
+        ErrorKind::kDiverged, "step ", step + 1, ": loss ", report.loss, ", gradient norm ",
+        report.grad_norm, " at learning rate ", report.learning_rate,
+        ": not finite. The weights of the step before are untouched; lower train.learning_rate "
+        "or look at the rows of this batch");
   optimizer_.step(report.learning_rate);
   report.pairs = plan.batch.rows;
   report.tokens = tokens_of(plan);

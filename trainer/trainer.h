@@ -1,8 +1,10 @@
 // The training loop. One step:
-//   embed the chunks -> loss and gradient on the vectors -> backward through the chunks -> clip -> AdamW
-// With one chunk the graph is kept from the first forward; with several, each chunk is embedded without a
-// graph first and again with one for its backward (GradCache, Gao et al. 2021): same numbers, bounded
-// memory. Running out of memory halves the chunks and repeats the step; the batch is never changed.
+//   embed the chunks -> loss and gradient on the vectors -> backward through the chunks -> clip ->
+//   AdamW
+// With one chunk the graph is kept from the first forward; with several, each chunk is embedded
+// without a graph first and again with one for its backward (GradCache, Gao et al. 2021): same
+// numbers, bounded memory. Running out of memory halves the chunks and repeats the step; the batch
+// is never changed.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +24,14 @@ namespace attune {
 class Trainer {
  public:
   // All references outlive the trainer. The model's parameters are made trainable.
-  Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& source, const TrainConfig& config,
-          std::uint64_t seed);
+  Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& source,
+          const TrainConfig& config, std::uint64_t seed);
 
   void add(Callback& callback) { callbacks_.push_back(&callback); }
 
-  // Takes all steps from next_step() on; stops early, between two steps, when `stop_requested` says so.
-  // A loss or gradient that is not finite is an Error{kDiverged} in its own step, before any weight
-  // changes.
+  // Takes all steps from next_step() on; stops early, between two steps, when `stop_requested` says
+  // so. A loss or gradient that is not finite is an Error{kDiverged} in its own step, before any
+  // weight changes.
   void run(const std::function<bool()>& stop_requested = {});
 
   std::int64_t next_step() const { return next_step_; }  // 0-based
@@ -49,7 +51,8 @@ class Trainer {
   Schedule schedule_;
   AdamW optimizer_;
   std::vector<Callback*> callbacks_;
-  std::int64_t next_step_ = 0, chunk_limit_ = 0;  // chunk_limit_: learned from running out of memory
+  std::int64_t next_step_ = 0,
+               chunk_limit_ = 0;  // chunk_limit_: learned from running out of memory
 };
 
 }  // namespace attune

@@ -12,17 +12,19 @@ namespace attune {
 struct TrainingBatch {
   std::int64_t step = 0;  // 0-based
   int rows = 0;
-  int columns = 0;        // query, positive, negative_1, ...
-  // [columns * rows], column by column: the sequence whose vector stands there. Two places may share one.
+  int columns = 0;  // query, positive, negative_1, ...
+  // [columns * rows], column by column: the sequence whose vector stands there. Two places may
+  // share one.
   std::vector<std::int64_t> sequence_of;
   std::vector<std::int64_t> document_id;  // [rows] corpus row of the positive
 };
 
-// The chunk plan: plain training is one chunk; several are embedded one after the other (GradCache).
+// The chunk plan: plain training is one chunk; several are embedded one after the other
+// (GradCache).
 struct StepPlan {
   std::vector<PackedBatch> chunks;  // sequences in order: chunk 0's, chunk 1's, ...
   TrainingBatch batch;
-  double epoch = 0;                 // passes done after this step, 1.5 = one and a half
+  double epoch = 0;  // passes done after this step, 1.5 = one and a half
   bool ends_epoch = false;
 };
 

@@ -1,4 +1,5 @@
-// Seconds to tokenize the strings of a data set on one thread: prints the time of encode_batch alone.
+// Seconds to tokenize the strings of a data set on one thread: prints the time of encode_batch
+// alone.
 //   tokenizer_benchmark MODEL_DIRECTORY TEXTS.json MAX_LENGTH     (TEXTS: one array of strings)
 // peer.py calls it, interleaved with `tokenizers`.
 #include <chrono>

@@ -16,7 +16,7 @@ constexpr char32_t kLastSyllable = 0xD7A3;
 
 // The row whose key (its first member) is c; there must be one.
 template <class Row>
-const Row& row_of(const Row* rows, std::size_t size, char32_t Row::*key, char32_t c) {
+const Row& row_of(const Row* rows, std::size_t size, char32_t Row::* key, char32_t c) {
   const Row* found = std::lower_bound(
       rows, rows + size, c, [key](const Row& row, char32_t value) { return row.*key < value; });
   ATTUNE_ASSERT(found != rows + size && found->*key == c);

@@ -18,15 +18,16 @@ struct TokenizedTexts {
   std::vector<std::int64_t> offsets = {0};  // [num_texts + 1]
   std::int64_t num_texts() const { return static_cast<std::int64_t>(offsets.size()) - 1; }
   std::span<const std::int32_t> operator[](std::int64_t text) const {
-    return {ids.data() + offsets[text], static_cast<std::size_t>(offsets[text + 1] - offsets[text])};
+    return {ids.data() + offsets[text],
+            static_cast<std::size_t>(offsets[text + 1] - offsets[text])};
   }
 };
 
 class Tokenizer {  // immutable and thread-safe
  public:
   virtual ~Tokenizer() = default;
-  // Appends the ids of prompt + text (concatenated before normalising, as the peers do), special tokens
-  // included, cut to max_length ids in all. Text that is not UTF-8 is an Error{kData}.
+  // Appends the ids of prompt + text (concatenated before normalising, as the peers do), special
+  // tokens included, cut to max_length ids in all. Text that is not UTF-8 is an Error{kData}.
   virtual void encode(std::string_view prompt, std::string_view text, int max_length,
                       std::vector<std::int32_t>& out) const = 0;
   virtual std::int32_t vocabulary_size() const = 0;
@@ -34,8 +35,8 @@ class Tokenizer {  // immutable and thread-safe
   // Special tokens are included; threads 0: all cores.
   TokenizedTexts encode_batch(std::string_view prompt, std::span<const std::string_view> texts,
                               int max_length, int threads = 0) const;
-  // Number of leading tokens that belong to the prompt (for include_prompt=false): ids of the prompt
-  // alone, special tokens in, less the closing special token.
+  // Number of leading tokens that belong to the prompt (for include_prompt=false): ids of the
+  // prompt alone, special tokens in, less the closing special token.
   int prompt_tokens(std::string_view prompt, int max_length) const;
 };
 

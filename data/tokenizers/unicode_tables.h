@@ -1,5 +1,6 @@
-// What `tokenizers` does to each character in BERT's normaliser and pre-tokeniser: raw tables, made by
-// make_unicode_tables.py, which asked the peer about every code point. characters.h looks things up.
+// What `tokenizers` does to each character in BERT's normaliser and pre-tokeniser: raw tables, made
+// by make_unicode_tables.py, which asked the peer about every code point. characters.h looks things
+// up.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +23,8 @@ struct FlagRange {
   char32_t first;
   std::uint8_t flags;
 };
-// What strip_accents (canonical decomposition less nonspacing marks) makes of a character, if that is
-// neither nothing nor the character itself. Hangul syllables are left out. Unused places are 0.
+// What strip_accents (canonical decomposition less nonspacing marks) makes of a character, if that
+// is neither nothing nor the character itself. Hangul syllables are left out. Unused places are 0.
 struct Stripped {
   char32_t from;
   char32_t to[3];
@@ -33,8 +34,8 @@ struct Ordered {
   char32_t character;
   std::uint8_t combining_class;
 };
-// first, first + stride .. last become to_first, to_first + stride .. in lower case. ASCII and U+0130
-// (which becomes U+0069 U+0307, the one that grows) are left out.
+// first, first + stride .. last become to_first, to_first + stride .. in lower case. ASCII and
+// U+0130 (which becomes U+0069 U+0307, the one that grows) are left out.
 struct LowerRun {
   char32_t first, last;
   std::uint8_t stride;

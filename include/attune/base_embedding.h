@@ -32,24 +32,25 @@ class ATTUNE_PUBLIC BaseEmbedding {
 
  protected:
   // out: [texts.size(), dimension()] row-major.
-  virtual void embed(Role role, std::span<const std::string_view> texts, std::span<float> out) const = 0;
+  virtual void embed(Role role, std::span<const std::string_view> texts,
+                     std::span<float> out) const = 0;
 };
 
 // How a loaded model embeds; see docs/configuration.md for the same names in YAML.
 struct EmbedOptions {
-  int max_length = 0;                  // tokens; 0: the model's own limit
-  int batch_tokens = 16384;            // token budget of one forward
-  std::string device = "auto";         // auto, cpu, cuda, cuda:N
-  std::string precision = "fp32";      // fp32, bf16
+  int max_length = 0;              // tokens; 0: the model's own limit
+  int batch_tokens = 16384;        // token budget of one forward
+  std::string device = "auto";     // auto, cpu, cuda, cuda:N
+  std::string precision = "fp32";  // fp32, bf16
   // Prompts: the model's stored ones unless given here ("" turns one off).
   bool override_prompts = false;
   std::string query_prompt, document_prompt;
-  int threads = 0;                     // tokenizer threads; 0: all cores
+  int threads = 0;  // tokenizer threads; 0: all cores
 };
 
 // "local:DIR", a directory, or a name found in the Hugging Face cache (no network is used). Throws
 // attune::Error (data) naming what is missing or not understood.
-ATTUNE_PUBLIC std::shared_ptr<const BaseEmbedding> resolve_embed_model(const std::string& model,
-                                                                       const EmbedOptions& options = {});
+ATTUNE_PUBLIC std::shared_ptr<const BaseEmbedding> resolve_embed_model(
+    const std::string& model, const EmbedOptions& options = {});
 
 }  // namespace attune

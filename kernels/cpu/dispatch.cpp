@@ -13,7 +13,8 @@ bool supported(const KernelTable& table) {
   if (&table == &avx512::kTable)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-  if (&table == &avx2::kTable) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (&table == &avx2::kTable)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   return true;
 }
 
@@ -54,8 +55,8 @@ float* AttentionWorkspace::floats(std::int64_t count) {
   return memory_.get();
 }
 
-void attention_forward_cpu(const AttentionProblem& problem, std::int64_t item, float* out, float* lse,
-                           AttentionWorkspace& workspace) {
+void attention_forward_cpu(const AttentionProblem& problem, std::int64_t item, float* out,
+                           float* lse, AttentionWorkspace& workspace) {
   active()->attention_forward(problem, item, out, lse, workspace);
 }
 
@@ -65,8 +66,9 @@ void attention_backward_cpu(const AttentionProblem& problem, std::int64_t item, 
   active()->attention_backward(problem, item, out, lse, grad_out, grad_qkv, workspace);
 }
 
-void dropout_cpu(const float* x, const std::int64_t* token_uid, const std::int32_t* positions, float* y,
-                 std::int64_t begin, std::int64_t end, std::int64_t width, const Dropout& dropout) {
+void dropout_cpu(const float* x, const std::int64_t* token_uid, const std::int32_t* positions,
+                 float* y, std::int64_t begin, std::int64_t end, std::int64_t width,
+                 const Dropout& dropout) {
   active()->dropout(x, token_uid, positions, y, begin, end, width, dropout);
 }
 

@@ -1,7 +1,9 @@
-// Attention and dropout for one instruction set; kernels/CMakeLists.txt compiles this file once each.
+// Attention and dropout for one instruction set; kernels/CMakeLists.txt compiles this file once
+// each.
 //
-// Shapes inside one work item: L tokens padded to Lp, head_dim D padded to Dp (multiples of kLanes, the
-// padding zero), kBlock query rows at a time, so that the block of scores stays in the L2 cache.
+// Shapes inside one work item: L tokens padded to Lp, head_dim D padded to Dp (multiples of kLanes,
+// the padding zero), kBlock query rows at a time, so that the block of scores stays in the L2
+// cache.
 #include <algorithm>
 #include <cmath>
 
@@ -15,7 +17,7 @@ constexpr int kBlock = 64;
 
 int padded(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
-struct Item {  // one (sequence, head)
+struct Item {                                      // one (sequence, head)
   int length, padded_length, width, padded_width;  // L, Lp, D, Dp
   std::int64_t first_token;
   int head;
@@ -54,8 +56,9 @@ void transpose(const Item& item, const float* from, long stride, float* to) {
 }
 
 std::uint32_t row_key(const Dropout& dropout, const Item& item, int query) {
-  return dropout_row_key(dropout.call_key, item.uid,
-                         static_cast<std::uint64_t>(item.head) << 32 | static_cast<std::uint64_t>(query));
+  return dropout_row_key(
+      dropout.call_key, item.uid,
+      static_cast<std::uint64_t>(item.head) << 32 | static_cast<std::uint64_t>(query));
 }
 
 Vec dropped(Vec x, std::uint32_t key, int column, const Dropout& dropout) {
@@ -107,7 +110,8 @@ void attention_forward(const AttentionProblem& problem, std::int64_t index, floa
           softmax_row(item, problem.scale, row);
       if (problem.dropout.on()) {
         const std::uint32_t key = row_key(problem.dropout, item, begin + r);
-        for (int j = 0; j < Lp; j += kLanes) store(row + j, dropped(load(row + j), key, j, problem.dropout));
+        for (int j = 0; j < Lp; j += kLanes)
+          store(row + j, dropped(load(row + j), key, j, problem.dropout));
       }
     }
     gemm<false>(rows, Dp, L, {p, Lp, 1}, v, Dp, o, Dp);
@@ -131,8 +135,13 @@ void attention_backward(const AttentionProblem& problem, std::int64_t index, con
   const float* go_strided = grad_out + item.first_token * hidden + static_cast<long>(item.head) * D;
   const float* out_strided = out + item.first_token * hidden + static_cast<long>(item.head) * D;
 
-  float* next = workspace.floats(2 * transposed + 6 * matrix + static_cast<long>(kBlock) * (3 * Lp + Dp));
-  const auto take = [&next](long count) { float* p = next; next += count; return p; };
+  float* next =
+      workspace.floats(2 * transposed + 6 * matrix + static_cast<long>(kBlock) * (3 * Lp + Dp));
+  const auto take = [&next](long count) {
+    float* p = next;
+    next += count;
+    return p;
+  };
   float* k_transposed = take(transposed);
   float* v_transposed = take(transposed);
   float* q = take(matrix);
@@ -192,8 +201,9 @@ void attention_backward(const AttentionProblem& problem, std::int64_t index, con
   }
 }
 
-void dropout_rows(const float* x, const std::int64_t* token_uid, const std::int32_t* positions, float* y,
-                  std::int64_t begin, std::int64_t end, std::int64_t width, const Dropout& dropout) {
+void dropout_rows(const float* x, const std::int64_t* token_uid, const std::int32_t* positions,
+                  float* y, std::int64_t begin, std::int64_t end, std::int64_t width,
+                  const Dropout& dropout) {
   for (std::int64_t t = begin; t < end; ++t) {
     const std::uint32_t key =
         dropout_row_key(dropout.call_key, token_uid[t], static_cast<std::uint64_t>(positions[t]));

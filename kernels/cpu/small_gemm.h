@@ -32,18 +32,18 @@ inline __attribute__((always_inline)) void gemm_tile(int depth, const float* a, 
 }
 
 template <int kRows, int kVectors, bool kAccumulate>
-inline __attribute__((always_inline)) void gemm_columns(int m, int depth, Left a, const float* b, long ldb,
-                                                        float* c, long ldc) {
+inline __attribute__((always_inline)) void gemm_columns(int m, int depth, Left a, const float* b,
+                                                        long ldb, float* c, long ldc) {
   int i = 0;
   for (; i + kRows <= m; i += kRows)
     gemm_tile<kRows, kVectors, kAccumulate>(depth, a.data + i * a.row_stride, a.row_stride,
                                             a.column_stride, b, ldb, c + i * ldc, ldc);
   for (; i + 2 <= m; i += 2)
-    gemm_tile<2, kVectors, kAccumulate>(depth, a.data + i * a.row_stride, a.row_stride, a.column_stride,
-                                        b, ldb, c + i * ldc, ldc);
+    gemm_tile<2, kVectors, kAccumulate>(depth, a.data + i * a.row_stride, a.row_stride,
+                                        a.column_stride, b, ldb, c + i * ldc, ldc);
   if (i < m)
-    gemm_tile<1, kVectors, kAccumulate>(depth, a.data + i * a.row_stride, a.row_stride, a.column_stride,
-                                        b, ldb, c + i * ldc, ldc);
+    gemm_tile<1, kVectors, kAccumulate>(depth, a.data + i * a.row_stride, a.row_stride,
+                                        a.column_stride, b, ldb, c + i * ldc, ldc);
 }
 
 // Tile shapes fill 24 to 28 of AVX-512's 32 registers, 12 of the others' 16.
@@ -55,7 +55,8 @@ inline void gemm(int m, int n, int depth, Left a, const float* b, long ldb, floa
       gemm_columns<6, 4, kAccumulate>(m, depth, a, b + j, ldb, c + j, ldc);
     for (; j + 2 * kLanes <= n; j += 2 * kLanes)
       gemm_columns<12, 2, kAccumulate>(m, depth, a, b + j, ldb, c + j, ldc);
-    for (; j < n; j += kLanes) gemm_columns<14, 1, kAccumulate>(m, depth, a, b + j, ldb, c + j, ldc);
+    for (; j < n; j += kLanes)
+      gemm_columns<14, 1, kAccumulate>(m, depth, a, b + j, ldb, c + j, ldc);
   } else {
     for (; j + 2 * kLanes <= n; j += 2 * kLanes)
       gemm_columns<6, 2, kAccumulate>(m, depth, a, b + j, ldb, c + j, ldc);

@@ -1,4 +1,5 @@
-// Vectors of floats by GCC's vector extensions, as wide as the instruction set of this translation unit.
+// Vectors of floats by GCC's vector extensions, as wide as the instruction set of this translation
+// unit.
 #pragma once
 
 #include <cstdint>
@@ -45,12 +46,13 @@ inline __attribute__((always_inline)) VecUint lane_numbers() {
   return v;
 }
 
-// e^x to about 1 ulp for x in [-87, 0]; smaller x gives e^-87, about 1e-38. Cody-Waite reduction and the
-// minimax polynomial of Cephes' expf.
+// e^x to about 1 ulp for x in [-87, 0]; smaller x gives e^-87, about 1e-38. Cody-Waite reduction
+// and the minimax polynomial of Cephes' expf.
 inline __attribute__((always_inline)) Vec exp(Vec x) {
   const Vec lowest = broadcast(-87.f);
   x = x < lowest ? lowest : x;
-  const Vec shifted = x * 1.44269504f + 12582912.f;  // rounds x / ln 2 to an integer in the low bits
+  const Vec shifted =
+      x * 1.44269504f + 12582912.f;  // rounds x / ln 2 to an integer in the low bits
   const VecInt n = (VecInt)shifted - (VecInt)broadcast(12582912.f);
   const Vec whole = shifted - 12582912.f;
   const Vec f = x - whole * 0.693359375f + whole * 2.12194440e-4f;

@@ -20,8 +20,9 @@ __global__ void dropout_kernel(const float* x, const std::int64_t* token_uid,
 
 }  // namespace
 
-int dropout_cuda(const float* x, const std::int64_t* token_uid, const std::int32_t* positions, float* y,
-                 std::int64_t tokens, std::int64_t width, const Dropout& dropout, void* stream) {
+int dropout_cuda(const float* x, const std::int64_t* token_uid, const std::int32_t* positions,
+                 float* y, std::int64_t tokens, std::int64_t width, const Dropout& dropout,
+                 void* stream) {
   if (tokens == 0) return cudaSuccess;
   dropout_kernel<<<static_cast<unsigned>(tokens), 128, 0, static_cast<cudaStream_t>(stream)>>>(
       x, token_uid, positions, y, width, dropout);

@@ -17,12 +17,13 @@ void read_int(const Json& json, const char* key, const std::string& path, int mi
   if (!json.contains(key) || json[key].is_null()) return;
   if (!json[key].is_number_integer() || json[key].get<std::int64_t>() < minimum ||
       json[key].get<std::int64_t>() > maximum)
-    throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(), ", expected an integer from ",
-                minimum, " to ", maximum);
+    throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(),
+                ", expected an integer from ", minimum, " to ", maximum);
   value = json[key].get<int>();
 }
 
-void read_number(const Json& json, const char* key, const std::string& path, double below, double& value) {
+void read_number(const Json& json, const char* key, const std::string& path, double below,
+                 double& value) {
   if (!json.contains(key) || json[key].is_null()) return;
   if (!json[key].is_number() || !(json[key].get<double>() >= 0 && json[key].get<double>() < below))
     throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(),
@@ -41,7 +42,8 @@ void read_choice(const Json& json, const char* key, const std::string& path,
     }
     names += (names.empty() ? "" : ", ") + std::string(name);
   }
-  throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(), ", supported: ", names);
+  throw_error(ErrorKind::kData, path, ": \"", key, "\" is ", json[key].dump(),
+              ", supported: ", names);
 }
 
 double active(double model_probability, const ForwardOptions& options) {
@@ -63,13 +65,15 @@ BertConfig BertConfig::from_json(const Json& json, const std::string& path) {
   read_number(json, "hidden_dropout_prob", path, 1, config.hidden_dropout_prob);
   read_number(json, "attention_probs_dropout_prob", path, 1, config.attention_probs_dropout_prob);
   read_number(json, "layer_norm_eps", path, 1, config.layer_norm_eps);
-  read_choice(json, "hidden_act", path, {"gelu", "gelu_new", "gelu_pytorch_tanh", "relu"}, config.hidden_act);
+  read_choice(json, "hidden_act", path, {"gelu", "gelu_new", "gelu_pytorch_tanh", "relu"},
+              config.hidden_act);
   std::string positions;
   read_choice(json, "position_embedding_type", path, {"absolute"}, positions);
   const int head_dim = config.hidden_size / config.num_attention_heads;
   if (config.hidden_size % config.num_attention_heads != 0 || head_dim > 256)
-    throw_error(ErrorKind::kData, path, ": hidden_size ", config.hidden_size, " and num_attention_heads ",
-                config.num_attention_heads, ": heads must divide the width into parts of at most 256");
+    throw_error(ErrorKind::kData, path, ": hidden_size ", config.hidden_size,
+                " and num_attention_heads ", config.num_attention_heads,
+                ": heads must divide the width into parts of at most 256");
   return config;
 }
 
@@ -118,7 +122,8 @@ EncoderPlan plan_bert(const Json& json, const std::string& config_path) {
   return plan;
 }
 
-BertEncoder::BertEncoder(const BertConfig& config, const ParameterStore& parameters) : config_(config) {
+BertEncoder::BertEncoder(const BertConfig& config, const ParameterStore& parameters)
+    : config_(config) {
   const auto dense = [&](const std::string& name) {
     return Linear{parameters.get(name + ".weight"), parameters.get(name + ".bias")};
   };
@@ -133,7 +138,8 @@ BertEncoder::BertEncoder(const BertConfig& config, const ParameterStore& paramet
     const std::string layer = str_cat("encoder.layer.", i, ".");
     layers_.push_back({dense(layer + "attention.self.qkv"), dense(layer + "attention.output.dense"),
                        dense(layer + "intermediate.dense"), dense(layer + "output.dense"),
-                       norm(layer + "attention.output.LayerNorm"), norm(layer + "output.LayerNorm")});
+                       norm(layer + "attention.output.LayerNorm"),
+                       norm(layer + "output.LayerNorm")});
   }
 }
 
@@ -151,10 +157,12 @@ at::Tensor BertEncoder::layer_forward(const at::Tensor& x, int index, const Pack
                                       const ForwardOptions& options) const {
   const Layer& layer = layers_[index];
   const auto drop = [&](const at::Tensor& y, DropoutSite site) {
-    return dropout(y, tokens, Dropout::make(active(config_.hidden_dropout_prob, options), options.seed,
-                                            options.step, index, site));
+    return dropout(y, tokens,
+                   Dropout::make(active(config_.hidden_dropout_prob, options), options.seed,
+                                 options.step, index, site));
   };
-  const AttentionSpec spec{config_.num_attention_heads, config_.hidden_size / config_.num_attention_heads,
+  const AttentionSpec spec{config_.num_attention_heads,
+                           config_.hidden_size / config_.num_attention_heads,
                            active(config_.attention_probs_dropout_prob, options)};
   const at::Tensor context =
       attention(linear(x, layer.qkv, options.compute), tokens, spec, options, index);
@@ -167,12 +175,14 @@ at::Tensor BertEncoder::layer_forward(const at::Tensor& x, int index, const Pack
 }
 
 at::Tensor BertEncoder::forward(const PackedTokens& tokens, const ForwardOptions& options) const {
-  // padding_idx as the peer has it: no gradient reaches the row of [PAD], even where a text names it.
+  // padding_idx as the peer has it: no gradient reaches the row of [PAD], even where a text names
+  // it.
   at::Tensor x = at::embedding(word_embeddings_, tokens.ids, config_.pad_token_id) +
-                 token_type_embeddings_.select(0, 0) + at::embedding(position_embeddings_, tokens.positions);
+                 token_type_embeddings_.select(0, 0) +
+                 at::embedding(position_embeddings_, tokens.positions);
   x = dropout(normalize(x, embedding_norm_), tokens,
-              Dropout::make(active(config_.hidden_dropout_prob, options), options.seed, options.step, 0,
-                            DropoutSite::kEmbeddings));
+              Dropout::make(active(config_.hidden_dropout_prob, options), options.seed,
+                            options.step, 0, DropoutSite::kEmbeddings));
   for (int i = 0; i < config_.num_hidden_layers; ++i) x = layer_forward(x, i, tokens, options);
   return x;
 }

@@ -1,5 +1,5 @@
-// BERT (Devlin et al. 2018): learned positions, post-LayerNorm, erf GELU. Names of the fields are those
-// of config.json, defaults those of transformers' BertConfig.
+// BERT (Devlin et al. 2018): learned positions, post-LayerNorm, erf GELU. Names of the fields are
+// those of config.json, defaults those of transformers' BertConfig.
 #pragma once
 
 #include "models/attention.h"
@@ -10,12 +10,13 @@ namespace attune {
 
 struct BertConfig {
   int vocab_size = 30522, hidden_size = 768, num_hidden_layers = 12, num_attention_heads = 12;
-  int intermediate_size = 3072, max_position_embeddings = 512, type_vocab_size = 2, pad_token_id = 0;
+  int intermediate_size = 3072, max_position_embeddings = 512, type_vocab_size = 2,
+      pad_token_id = 0;
   double hidden_dropout_prob = 0.1, attention_probs_dropout_prob = 0.1, layer_norm_eps = 1e-12;
   std::string hidden_act = "gelu";
 
-  // Refuses, with file and key: wrong types, sizes outside sane bounds, heads that do not divide the
-  // width, activations and position kinds other than the ones implemented.
+  // Refuses, with file and key: wrong types, sizes outside sane bounds, heads that do not divide
+  // the width, activations and position kinds other than the ones implemented.
   static BertConfig from_json(const Json& json, const std::string& path);
 };
 

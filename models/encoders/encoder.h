@@ -1,5 +1,5 @@
-// A transformer body: token ids to token vectors. A new family is one file pair beside this one and one
-// line in encoders/registry.cpp.
+// A transformer body: token ids to token vectors. A new family is one file pair beside this one and
+// one line in encoders/registry.cpp.
 #pragma once
 
 #include <functional>
@@ -26,7 +26,8 @@ class Encoder {
   virtual int vocabulary_size() const = 0;
 };
 
-// What a family does before its parameters exist: read config.json and say which parameters it needs.
+// What a family does before its parameters exist: read config.json and say which parameters it
+// needs.
 struct EncoderPlan {
   std::vector<ParameterSpec> parameters;
   std::string weight_prefix;  // stripped from stored names if the file has it, e.g. "bert."

@@ -18,14 +18,16 @@ const Family kFamilies[] = {
 
 EncoderPlan plan_encoder(const Json& config, const std::string& config_path) {
   if (!config.is_object() || !config.contains("model_type") || !config["model_type"].is_string())
-    throw_error(ErrorKind::kData, config_path, ": expected a transformers configuration with \"model_type\"");
+    throw_error(ErrorKind::kData, config_path,
+                ": expected a transformers configuration with \"model_type\"");
   const auto type = config["model_type"].get<std::string>();
   std::string known;
   for (const Family& family : kFamilies) {
     if (type == family.model_type) return family.plan(config, config_path);
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
-  throw_error(ErrorKind::kData, config_path, ": model_type '", type, "' is not supported; known: ", known);
+  throw_error(ErrorKind::kData, config_path, ": model_type '", type,
+              "' is not supported; known: ", known);
 }
 
 }  // namespace attune

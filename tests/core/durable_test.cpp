@@ -336,7 +336,9 @@ TEST(Durable, WritesOverWhatIsThereAndMakesParents) {
 
 TEST(Durable, ADirectoryThatIsNotCommittedIsNotThere) {
   const Scratch scratch;
-  { DurableDirectory(scratch / "d").write("a/b", "1"); }
+  {
+    DurableDirectory(scratch / "d").write("a/b", "1");
+  }
   EXPECT_TRUE(scratch.names().empty());
 }
 

@@ -73,7 +73,9 @@ Reference reference(const Data& data) {
         for (std::int64_t j = 0; j < length; ++j) {
           prob[j] /= total;
           if (p.dropout.on())
-            mask[j] = hash32(key + static_cast<std::uint32_t>(j)) >= p.dropout.threshold ? p.dropout.scale : 0;
+            mask[j] = hash32(key + static_cast<std::uint32_t>(j)) >= p.dropout.threshold
+                          ? p.dropout.scale
+                          : 0;
           for (int d = 0; d < p.head_dim; ++d) {
             const std::int64_t o = (first + i) * hidden + h * p.head_dim + d;
             result.out[o] += prob[j] * mask[j] * p.qkv[at(j, 2, d)];
@@ -109,8 +111,9 @@ class Attention : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(Attention, EqualsTheDefinitionForwardAndBackward) {
-  for (const Case& c : {Case{{1}, 1, 4, 0}, Case{{5, 1, 17}, 2, 8, 0}, Case{{64, 65, 130}, 3, 32, 0},
-                        Case{{33, 7}, 2, 24, 0.3}, Case{{100, 3, 64}, 2, 64, 0.1}}) {
+  for (const Case& c :
+       {Case{{1}, 1, 4, 0}, Case{{5, 1, 17}, 2, 8, 0}, Case{{64, 65, 130}, 3, 32, 0},
+        Case{{33, 7}, 2, 24, 0.3}, Case{{100, 3, 64}, 2, 64, 0.1}}) {
     const Data data(c);
     const Reference expected = reference(data);
     std::vector<float> out(expected.out.size(), -9), lse(c.heads * data.problem.tokens),
@@ -119,10 +122,11 @@ TEST_P(Attention, EqualsTheDefinitionForwardAndBackward) {
     for (std::int64_t i = 0; i < data.problem.items(); ++i)
       attention_forward_cpu(data.problem, i, out.data(), lse.data(), workspace);
     for (std::int64_t i = 0; i < data.problem.items(); ++i)
-      attention_backward_cpu(data.problem, i, out.data(), lse.data(), data.grad_out.data(), grad.data(),
-                             workspace);
+      attention_backward_cpu(data.problem, i, out.data(), lse.data(), data.grad_out.data(),
+                             grad.data(), workspace);
     for (std::size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(out[i], expected.out[i], 3e-6) << i;
-    for (std::size_t i = 0; i < grad.size(); ++i) ASSERT_NEAR(grad[i], expected.grad_qkv[i], 2e-5) << i;
+    for (std::size_t i = 0; i < grad.size(); ++i)
+      ASSERT_NEAR(grad[i], expected.grad_qkv[i], 2e-5) << i;
   }
 }
 

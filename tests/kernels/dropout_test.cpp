@@ -28,7 +28,8 @@ Tokens make_tokens(std::int64_t sequences, int length) {
 std::vector<float> mask(const Dropout& dropout, const Tokens& tokens, std::int64_t width) {
   const auto rows = static_cast<std::int64_t>(tokens.uid.size());
   std::vector<float> x(rows * width, 1), y(x.size());
-  dropout_cpu(x.data(), tokens.uid.data(), tokens.positions.data(), y.data(), 0, rows, width, dropout);
+  dropout_cpu(x.data(), tokens.uid.data(), tokens.positions.data(), y.data(), 0, rows, width,
+              dropout);
   return y;
 }
 
@@ -48,11 +49,12 @@ TEST(Dropout, KeepsTheRightShareAndScalesIt) {
 
 TEST(Dropout, EveryPartOfTheKeyChangesTheMaskIndependently) {
   const Tokens tokens = make_tokens(20, 20);
-  const std::vector<float> base = mask(Dropout::make(0.5, 1, 1, 0, DropoutSite::kOutput), tokens, 64);
-  for (const Dropout& other :
-       {Dropout::make(0.5, 2, 1, 0, DropoutSite::kOutput), Dropout::make(0.5, 1, 2, 0, DropoutSite::kOutput),
-        Dropout::make(0.5, 1, 1, 1, DropoutSite::kOutput),
-        Dropout::make(0.5, 1, 1, 0, DropoutSite::kAttentionOutput)}) {
+  const std::vector<float> base =
+      mask(Dropout::make(0.5, 1, 1, 0, DropoutSite::kOutput), tokens, 64);
+  for (const Dropout& other : {Dropout::make(0.5, 2, 1, 0, DropoutSite::kOutput),
+                               Dropout::make(0.5, 1, 2, 0, DropoutSite::kOutput),
+                               Dropout::make(0.5, 1, 1, 1, DropoutSite::kOutput),
+                               Dropout::make(0.5, 1, 1, 0, DropoutSite::kAttentionOutput)}) {
     const std::vector<float> y = mask(other, tokens, 64);
     double agree = 0;
     for (std::size_t i = 0; i < y.size(); ++i) agree += y[i] == base[i];
@@ -64,7 +66,8 @@ TEST(Dropout, EveryPartOfTheKeyChangesTheMaskIndependently) {
 TEST(Dropout, NeighbouringTokensAndFeaturesAreUncorrelated) {
   const std::int64_t width = 256;
   const Tokens tokens = make_tokens(40, 50);
-  const std::vector<float> y = mask(Dropout::make(0.5, 5, 9, 2, DropoutSite::kOutput), tokens, width);
+  const std::vector<float> y =
+      mask(Dropout::make(0.5, 5, 9, 2, DropoutSite::kOutput), tokens, width);
   double by_feature = 0, by_token = 0, n = 0;
   for (std::size_t t = 0; t + 1 < tokens.uid.size(); ++t)
     for (std::int64_t c = 0; c + 1 < width; ++c, ++n) {

@@ -64,7 +64,8 @@ std::string load_error(const std::string& directory) {
 }
 
 TEST(EmbeddingModel, EqualsSentenceTransformers) {
-  EXPECT_LT(worst(embed_all(*resolve_embed_model("local:" + kTinyBert), golden_texts()), golden_embeddings()),
+  EXPECT_LT(worst(embed_all(*resolve_embed_model("local:" + kTinyBert), golden_texts()),
+                  golden_embeddings()),
             1e-6);
 }
 
@@ -72,7 +73,8 @@ TEST(EmbeddingModel, ATextHasTheSameVectorAloneAndInAnyBatch) {
   const std::vector<std::string> texts = golden_texts();
   EmbedOptions small;
   small.batch_tokens = 20;
-  const auto model = resolve_embed_model(kTinyBert), in_small_batches = resolve_embed_model(kTinyBert, small);
+  const auto model = resolve_embed_model(kTinyBert),
+             in_small_batches = resolve_embed_model(kTinyBert, small);
   const std::vector<float> together = embed_all(*model, texts);
   EXPECT_LT(worst(embed_all(*in_small_batches, texts), together), 1e-6);
   std::vector<float> alone;
@@ -98,8 +100,8 @@ TEST(EmbeddingModel, IsThreadSafe) {
 TEST(EmbeddingModel, Bf16IsNearFp32AndNotEqual) {
   EmbedOptions options;
   options.precision = "bf16";
-  const double difference =
-      worst(embed_all(*resolve_embed_model(kTinyBert, options), golden_texts()), golden_embeddings());
+  const double difference = worst(
+      embed_all(*resolve_embed_model(kTinyBert, options), golden_texts()), golden_embeddings());
   EXPECT_GT(difference, 1e-5);
   EXPECT_LT(difference, 0.05);
 }
@@ -109,7 +111,8 @@ TEST(EmbeddingModel, PromptsAreAppliedByRole) {
   options.override_prompts = true;
   options.query_prompt = "the ";
   options.document_prompt = "a ";
-  const auto with = resolve_embed_model(kTinyBert, options), without = resolve_embed_model(kTinyBert);
+  const auto with = resolve_embed_model(kTinyBert, options),
+             without = resolve_embed_model(kTinyBert);
   EXPECT_EQ(worst(with->get_query_embedding("ship"), without->get_text_embedding("the ship")), 0);
   EXPECT_EQ(worst(with->get_text_embedding("ship"), without->get_text_embedding("a ship")), 0);
   EXPECT_EQ(with->document_space().size(), 64u);
@@ -127,8 +130,9 @@ TEST(EmbeddingModel, TextThatIsNotUtf8IsRefused) {
 TEST(EmbeddingModel, OptionsAreChecked) {
   for (const auto& set : std::vector<std::function<void(EmbedOptions&)>>{
            [](EmbedOptions& o) { o.precision = "fp8"; }, [](EmbedOptions& o) { o.device = "tpu"; },
-           [](EmbedOptions& o) { o.device = "cuda:99"; }, [](EmbedOptions& o) { o.max_length = 65; },
-           [](EmbedOptions& o) { o.max_length = 1; }, [](EmbedOptions& o) { o.batch_tokens = 0; }}) {
+           [](EmbedOptions& o) { o.device = "cuda:99"; },
+           [](EmbedOptions& o) { o.max_length = 65; }, [](EmbedOptions& o) { o.max_length = 1; },
+           [](EmbedOptions& o) { o.batch_tokens = 0; }}) {
     EmbedOptions options;
     set(options);
     EXPECT_THROW(resolve_embed_model(kTinyBert, options), Error);
@@ -156,7 +160,8 @@ TEST(EmbeddingModel, WeightsWithAPrefixAndShardedAreTheSameModel) {
   }
   std::filesystem::remove(directory + "/model.safetensors");
   write_text(directory + "/model.safetensors.index.json", Json{{"weight_map", map}}.dump());
-  EXPECT_LT(worst(embed_all(*resolve_embed_model(directory), golden_texts()), golden_embeddings()), 1e-6);
+  EXPECT_LT(worst(embed_all(*resolve_embed_model(directory), golden_texts()), golden_embeddings()),
+            1e-6);
 }
 
 TEST(EmbeddingModel, SpoiledDirectoriesAreRefusedByName) {
@@ -166,30 +171,41 @@ TEST(EmbeddingModel, SpoiledDirectoriesAreRefusedByName) {
     const char* expected;
   };
   for (const Case& c : std::vector<Case>{
-           {"config.json", [](Json& j) { j["model_type"] = "t5"; }, "model_type 't5' is not supported"},
+           {"config.json", [](Json& j) { j["model_type"] = "t5"; },
+            "model_type 't5' is not supported"},
            {"config.json", [](Json& j) { j.erase("model_type"); }, "model_type"},
            {"config.json", [](Json& j) { j["hidden_size"] = 33; }, "heads must divide"},
            {"config.json", [](Json& j) { j["hidden_size"] = -1; }, "\"hidden_size\" is -1"},
            {"config.json", [](Json& j) { j["num_hidden_layers"] = 1e30; }, "num_hidden_layers"},
-           {"config.json", [](Json& j) { j["num_hidden_layers"] = 3; }, "'encoder.layer.2.attention.self.query.weight' is missing"},
-           {"config.json", [](Json& j) { j["vocab_size"] = 9000000; }, "has shape [118, 32], config.json asks for [9000000, 32]"},
+           {"config.json", [](Json& j) { j["num_hidden_layers"] = 3; },
+            "'encoder.layer.2.attention.self.query.weight' is missing"},
+           {"config.json", [](Json& j) { j["vocab_size"] = 9000000; },
+            "has shape [118, 32], config.json asks for [9000000, 32]"},
            {"config.json", [](Json& j) { j["hidden_act"] = "swish"; }, "\"hidden_act\""},
-           {"config.json", [](Json& j) { j["position_embedding_type"] = "relative_key"; }, "position_embedding_type"},
-           {"modules.json", [](Json& j) { j[1]["type"] = "evil.Module"; }, "module type 'evil.Module'"},
+           {"config.json", [](Json& j) { j["position_embedding_type"] = "relative_key"; },
+            "position_embedding_type"},
+           {"modules.json", [](Json& j) { j[1]["type"] = "evil.Module"; },
+            "module type 'evil.Module'"},
            {"modules.json", [](Json& j) { j[1]["path"] = "../other"; }, "leads out"},
            {"modules.json", [](Json& j) { j[1]["path"] = "/etc"; }, "leads out"},
            {"modules.json", [](Json& j) { j.erase(1); }, "expected the modules"},
            {"modules.json", [](Json& j) { j = Json::object(); }, "expected a list"},
-           {"1_Pooling/config.json", [](Json& j) { j["pooling_mode_lasttoken"] = true; }, "'lasttoken' is not supported"},
-           {"1_Pooling/config.json", [](Json& j) { j["pooling_mode_mean_tokens"] = false; }, "no pooling mode"},
-           {"1_Pooling/config.json", [](Json& j) { j["pooling_mode_mean_tokens"] = 1; }, "expected true or false"},
-           {"sentence_bert_config.json", [](Json& j) { j["max_seq_length"] = "x"; }, "max_seq_length"},
-           {"config_sentence_transformers.json", [](Json& j) { j["prompts"] = {{"query", 1}}; }, "prompt 'query'"}}) {
+           {"1_Pooling/config.json", [](Json& j) { j["pooling_mode_lasttoken"] = true; },
+            "'lasttoken' is not supported"},
+           {"1_Pooling/config.json", [](Json& j) { j["pooling_mode_mean_tokens"] = false; },
+            "no pooling mode"},
+           {"1_Pooling/config.json", [](Json& j) { j["pooling_mode_mean_tokens"] = 1; },
+            "expected true or false"},
+           {"sentence_bert_config.json", [](Json& j) { j["max_seq_length"] = "x"; },
+            "max_seq_length"},
+           {"config_sentence_transformers.json", [](Json& j) { j["prompts"] = {{"query", 1}}; },
+            "prompt 'query'"}}) {
     const TemporaryFolder folder;
     const std::string directory = copy_tiny(folder);
     edit_json(directory + "/" + c.file, c.edit);
     const std::string message = load_error(directory);
-    EXPECT_NE(message.find(c.expected), std::string::npos) << "expected '" << c.expected << "' in: " << message;
+    EXPECT_NE(message.find(c.expected), std::string::npos)
+        << "expected '" << c.expected << "' in: " << message;
   }
 }
 
@@ -230,7 +246,8 @@ TEST(EmbeddingModel, BothLayoutsAndTheLengthInEitherPlaceAreRead) {
   edit_json(directory + "/sentence_bert_config.json", [](Json& j) { j.erase("max_seq_length"); });
   edit_json(directory + "/tokenizer_config.json", [](Json& j) { j["model_max_length"] = 32; });
   EXPECT_EQ(EmbeddingModel::load(directory, at::kCPU)->max_length(), 32);
-  EXPECT_LT(worst(embed_all(*resolve_embed_model(directory), golden_texts()), golden_embeddings()), 1e-6);
+  EXPECT_LT(worst(embed_all(*resolve_embed_model(directory), golden_texts()), golden_embeddings()),
+            1e-6);
 }
 
 TEST(Artifact, HoldsTheSameModelAndNeedsNothingElse) {
@@ -241,7 +258,8 @@ TEST(Artifact, HoldsTheSameModelAndNeedsNothingElse) {
   const auto loaded = EmbeddingModel::load(folder / "artifact", at::kCPU);
   EXPECT_EQ(loaded->prompt(Role::kQuery), "query: ");
   EXPECT_EQ(loaded->max_length(), model->max_length());
-  EXPECT_LT(worst(embed_all(*resolve_embed_model(folder / "artifact"), golden_texts()), golden_embeddings()),
+  EXPECT_LT(worst(embed_all(*resolve_embed_model(folder / "artifact"), golden_texts()),
+                  golden_embeddings()),
             1e-6);
   for (const char* file : {"README.md", "attune.json", "tokenizer.json", "2_Normalize/config.json"})
     EXPECT_TRUE(std::filesystem::exists(folder / (std::string("artifact/") + file))) << file;
@@ -250,7 +268,8 @@ TEST(Artifact, HoldsTheSameModelAndNeedsNothingElse) {
 TEST(Artifact, TensorsThatTheForwardDoesNotUseAreKept) {
   const TemporaryFolder folder;
   write_artifact(*load_tiny_bert(), folder / "artifact", Json::object(), "card");
-  const Weights before = Weights::from_directory(kTinyBert), after = Weights::from_directory(folder / "artifact");
+  const Weights before = Weights::from_directory(kTinyBert),
+                after = Weights::from_directory(folder / "artifact");
   for (const auto& [name, entry] : before.entries()) EXPECT_NE(after.find(name), nullptr) << name;
 }
 
@@ -270,7 +289,8 @@ TEST(Artifact, AFailedWriteLeavesTheOldOne) {
   int operations = 0;
   for (int fail_at = 0; fail_at < 200; ++fail_at) {
     operations = 0;
-    set_durable_hook([&](DurableOperation, const std::string&) { return operations++ == fail_at ? 28 : 0; });
+    set_durable_hook(
+        [&](DurableOperation, const std::string&) { return operations++ == fail_at ? 28 : 0; });
     bool failed = false;
     try {
       write_artifact(*model, folder / "artifact", {{"try", 2}}, "card");
@@ -285,7 +305,8 @@ TEST(Artifact, AFailedWriteLeavesTheOldOne) {
       return;
     }
     EXPECT_LT(worst(embed_all(*resolve_embed_model(folder / "artifact"), {"the ship"}),
-                    embed_all(*resolve_embed_model(kTinyBert), {"the ship"})), 1e-6);
+                    embed_all(*resolve_embed_model(kTinyBert), {"the ship"})),
+              1e-6);
   }
   FAIL() << "more than 200 operations";
 }

@@ -28,7 +28,9 @@ PackedBatch batch_of(const std::vector<int>& lengths, int pool_from = 0) {
   return batch;
 }
 
-double worst(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+double worst(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
 
 struct Gradients {
   at::Tensor value;
@@ -36,7 +38,8 @@ struct Gradients {
 };
 
 template <class Function>
-Gradients run(const std::vector<at::Tensor>& inputs, const at::Tensor& weights, const Function& function) {
+Gradients run(const std::vector<at::Tensor>& inputs, const at::Tensor& weights,
+              const Function& function) {
   std::vector<at::Tensor> leaves;
   for (const at::Tensor& x : inputs) leaves.push_back(x.detach().clone().requires_grad_(true));
   const at::Tensor value = function(leaves);
@@ -47,20 +50,23 @@ Gradients run(const std::vector<at::Tensor>& inputs, const at::Tensor& weights, 
 }
 
 TEST(Linear, EqualsItsDefinitionInAllThreeDirections) {
-  const std::vector<at::Tensor> inputs = {at::randn({37, 24}), at::randn({50, 24}), at::randn({50})};
+  const std::vector<at::Tensor> inputs = {at::randn({37, 24}), at::randn({50, 24}),
+                                          at::randn({50})};
   const at::Tensor weights = at::randn({37, 50});
-  const Gradients ours = run(inputs, weights, [](const auto& in) {
-    return linear(in[0], {in[1], in[2]}, at::kFloat);
-  });
+  const Gradients ours = run(
+      inputs, weights, [](const auto& in) { return linear(in[0], {in[1], in[2]}, at::kFloat); });
   const Gradients expected = run(inputs, weights, [](const auto& in) {
-    return at::matmul(in[0].to(at::kDouble), in[1].to(at::kDouble).t()).add(in[2].to(at::kDouble)).to(at::kFloat);
+    return at::matmul(in[0].to(at::kDouble), in[1].to(at::kDouble).t())
+        .add(in[2].to(at::kDouble))
+        .to(at::kFloat);
   });
   EXPECT_LT(worst(ours.value, expected.value), 2e-5);
   for (int i = 0; i < 3; ++i) EXPECT_LT(worst(ours.grads[i], expected.grads[i]), 5e-5) << i;
 }
 
 TEST(Linear, InBf16RoundsItsInputsAndReachesTheFp32Parameters) {
-  const std::vector<at::Tensor> inputs = {at::randn({37, 24}), at::randn({50, 24}), at::randn({50})};
+  const std::vector<at::Tensor> inputs = {at::randn({37, 24}), at::randn({50, 24}),
+                                          at::randn({50})};
   const at::Tensor weights = at::randn({37, 50});
   const auto with = [&](at::ScalarType compute) {
     return run(inputs, weights, [&](const auto& in) {
@@ -76,14 +82,17 @@ TEST(Linear, InBf16RoundsItsInputsAndReachesTheFp32Parameters) {
   }
 }
 
-at::Tensor plain_attention(const at::Tensor& qkv, const std::vector<int>& lengths, int heads, int head_dim) {
+at::Tensor plain_attention(const at::Tensor& qkv, const std::vector<int>& lengths, int heads,
+                           int head_dim) {
   std::vector<at::Tensor> outputs;
   std::int64_t first = 0;
   for (int length : lengths) {
-    const at::Tensor parts = qkv.narrow(0, first, length).view({length, 3, heads, head_dim}).permute({1, 2, 0, 3});
+    const at::Tensor parts =
+        qkv.narrow(0, first, length).view({length, 3, heads, head_dim}).permute({1, 2, 0, 3});
     const at::Tensor scores = at::matmul(parts[0], parts[1].transpose(1, 2)) / std::sqrt(head_dim);
-    outputs.push_back(
-        at::matmul(at::softmax(scores, -1), parts[2]).transpose(0, 1).reshape({length, heads * head_dim}));
+    outputs.push_back(at::matmul(at::softmax(scores, -1), parts[2])
+                          .transpose(0, 1)
+                          .reshape({length, heads * head_dim}));
     first += length;
   }
   return at::cat(outputs);
@@ -94,12 +103,10 @@ TEST(PackedAttention, EqualsSoftmaxAttentionOfEachSequence) {
   const PackedTokens tokens = to_device(batch_of(lengths), at::kCPU);
   const std::vector<at::Tensor> inputs = {at::randn({80, 3 * 2 * 16})};
   const at::Tensor weights = at::randn({80, 32});
-  const Gradients ours = run(inputs, weights, [&](const auto& in) {
-    return attention(in[0], tokens, {2, 16, 0}, {}, 0);
-  });
-  const Gradients expected = run(inputs, weights, [&](const auto& in) {
-    return plain_attention(in[0], lengths, 2, 16);
-  });
+  const Gradients ours = run(
+      inputs, weights, [&](const auto& in) { return attention(in[0], tokens, {2, 16, 0}, {}, 0); });
+  const Gradients expected =
+      run(inputs, weights, [&](const auto& in) { return plain_attention(in[0], lengths, 2, 16); });
   EXPECT_LT(worst(ours.value, expected.value), 3e-6);
   EXPECT_LT(worst(ours.grads[0], expected.grads[0]), 2e-5);
 }
@@ -121,7 +128,8 @@ TEST(CounterDropoutFunction, ItsGradientIsItsMask) {
   const PackedTokens tokens = to_device(batch_of({5, 6}), at::kCPU);
   const Dropout mask = Dropout::make(0.4, 1, 2, 0, DropoutSite::kOutput);
   const at::Tensor x = at::randn({11, 20}).abs() + 1;
-  const Gradients ours = run({x}, at::ones_like(x), [&](const auto& in) { return dropout(in[0], tokens, mask); });
+  const Gradients ours =
+      run({x}, at::ones_like(x), [&](const auto& in) { return dropout(in[0], tokens, mask); });
   EXPECT_LT(worst(ours.grads[0], ours.value / x), 1e-6);
   EXPECT_GT((ours.value == 0).sum().item<int>(), 20);
 }
@@ -142,16 +150,20 @@ TEST(Pooling, EqualsTheDefinitionsWithTheirGradients) {
     };
     const auto check = [&](PoolingMode mode, const auto& reduce) {
       const at::Tensor weights = at::randn({3, 6});
-      const Gradients ours = run(inputs, weights, [&](const auto& in) { return pool(in[0], tokens, {mode}); });
-      const Gradients expected = run(inputs, weights, [&](const auto& in) { return each(in[0], reduce); });
+      const Gradients ours =
+          run(inputs, weights, [&](const auto& in) { return pool(in[0], tokens, {mode}); });
+      const Gradients expected =
+          run(inputs, weights, [&](const auto& in) { return each(in[0], reduce); });
       EXPECT_LT(worst(ours.value, expected.value), 1e-6) << pooling_name(mode);
       EXPECT_LT(worst(ours.grads[0], expected.grads[0]), 1e-6) << pooling_name(mode);
     };
-    check(PoolingMode::kMean, [](const at::Tensor& rows, const at::Tensor&) { return rows.mean(0); });
+    check(PoolingMode::kMean,
+          [](const at::Tensor& rows, const at::Tensor&) { return rows.mean(0); });
     check(PoolingMode::kMeanSqrtLen, [](const at::Tensor& rows, const at::Tensor&) {
       return rows.sum(0) / std::sqrt(static_cast<double>(rows.size(0)));
     });
-    check(PoolingMode::kMax, [](const at::Tensor& rows, const at::Tensor&) { return std::get<0>(rows.max(0)); });
+    check(PoolingMode::kMax,
+          [](const at::Tensor& rows, const at::Tensor&) { return std::get<0>(rows.max(0)); });
     check(PoolingMode::kCls, [](const at::Tensor&, const at::Tensor& first) { return first; });
   }
 }

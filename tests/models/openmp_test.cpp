@@ -1,4 +1,5 @@
-// Hazard 9 of docs/build.md: in a file compiled without -fopenmp, at::parallel_for runs serially and says nothing.
+// Hazard 9 of docs/build.md: in a file compiled without -fopenmp, at::parallel_for runs serially
+// and says nothing.
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 

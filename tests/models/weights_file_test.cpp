@@ -39,7 +39,8 @@ std::string refusal(const std::string& bytes) {
 
 TEST(Weights, AcceptAndRefuseWhatTheFormatsOwnTestsDo) {
   const std::string folder = ATTUNE_SOURCE_DIR "/../shared/data/fixtures_safetensors/raw/";
-  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the shared data set fixtures_safetensors is absent";
+  if (!std::filesystem::exists(folder))
+    GTEST_SKIP() << "the shared data set fixtures_safetensors is absent";
   for (const Json& test : read_json_file(folder + "manifest.json")["cases"]) {
     const auto file = test["file"].get<std::string>();
     bool accepted = true;
@@ -50,13 +51,15 @@ TEST(Weights, AcceptAndRefuseWhatTheFormatsOwnTestsDo) {
       accepted = false;
     }
     // Stricter on purpose: the format's text says that the header begins with '{'.
-    const bool expected = test["verdict"] == "accept" && file != "ok_padded_header_before.safetensors";
+    const bool expected =
+        test["verdict"] == "accept" && file != "ok_padded_header_before.safetensors";
     EXPECT_EQ(accepted, expected) << file;
   }
 }
 
 TEST(Weights, RefuseHostileHeaders) {
-  const auto entry = [](const std::string& shape, const std::string& offsets, const char* dtype = "F32") {
+  const auto entry = [](const std::string& shape, const std::string& offsets,
+                        const char* dtype = "F32") {
     return "{\"a\":{\"dtype\":\"" + std::string(dtype) + "\",\"shape\":" + shape +
            ",\"data_offsets\":" + offsets + "}}";
   };
@@ -75,9 +78,11 @@ TEST(Weights, RefuseHostileHeaders) {
            {entry("[2]", "[0,8,9]"), 8},
            {entry("[2]", "[-8,0]"), 8},
            {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-            "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4},
+            "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+            4},
            {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-            "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4},
+            "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+            4},
            {"{\"__metadata__\":{\"a\":1}}", 0},
            {"{\"__metadata__\":\"a\"}", 0},
            {"[]", 0},
@@ -85,7 +90,8 @@ TEST(Weights, RefuseHostileHeaders) {
            {std::string(5000, '[') + std::string(5000, ']'), 0},
            {"{\"a\":" + std::string(100000, '[') + "}", 0},
            {"", 0}})
-    EXPECT_NE(refusal(safetensors(header, static_cast<std::size_t>(bytes))), "") << header.substr(0, 80);
+    EXPECT_NE(refusal(safetensors(header, static_cast<std::size_t>(bytes))), "")
+        << header.substr(0, 80);
   EXPECT_NE(refusal(""), "");
   EXPECT_NE(refusal("1234567"), "");
   EXPECT_NE(refusal(std::string(8, '\xff')), "");
@@ -93,7 +99,8 @@ TEST(Weights, RefuseHostileHeaders) {
 
 TEST(Weights, EveryTruncationAndManyBitFlipsAreRefusedOrReadWithoutACrash) {
   const std::string good = read_file(kTinyBert + "/model.safetensors");
-  for (std::size_t size = 0; size < 4000; size += 37) EXPECT_NE(refusal(good.substr(0, size)), "") << size;
+  for (std::size_t size = 0; size < 4000; size += 37)
+    EXPECT_NE(refusal(good.substr(0, size)), "") << size;
   std::uint64_t header = 0;
   std::memcpy(&header, good.data(), 8);
   for (std::size_t bit = 0; bit < 8 * (8 + header); bit += 61) {
@@ -110,16 +117,21 @@ TEST(Weights, WhatIsWrittenIsReadBackInEveryFloatType) {
   {
     DurableDirectory out(folder / "model");
     written = write_safetensors(out, "model.safetensors",
-                                {{"f32", x}, {"bf16", x.to(at::kBFloat16)}, {"f16", x.to(at::kHalf)},
-                                 {"f64", x.to(at::kDouble)}, {"empty", at::empty({0, 4})}});
+                                {{"f32", x},
+                                 {"bf16", x.to(at::kBFloat16)},
+                                 {"f16", x.to(at::kHalf)},
+                                 {"f64", x.to(at::kDouble)},
+                                 {"empty", at::empty({0, 4})}});
     out.commit();
   }
   EXPECT_EQ(written.size, std::filesystem::file_size(folder / "model/model.safetensors"));
   EXPECT_EQ(written.sha256, sha256_file(folder / "model/model.safetensors"));
   const Weights weights = Weights::from_directory(folder / "model");
-  for (const auto& [name, expected] : std::vector<std::pair<std::string, at::Tensor>>{
-           {"f32", x}, {"bf16", x.to(at::kBFloat16).to(at::kFloat)}, {"f16", x.to(at::kHalf).to(at::kFloat)},
-           {"f64", x}}) {
+  for (const auto& [name, expected] :
+       std::vector<std::pair<std::string, at::Tensor>>{{"f32", x},
+                                                       {"bf16", x.to(at::kBFloat16).to(at::kFloat)},
+                                                       {"f16", x.to(at::kHalf).to(at::kFloat)},
+                                                       {"f64", x}}) {
     at::Tensor read = at::empty({3, 5});
     weights.copy_to(name, read);
     EXPECT_TRUE(at::equal(read, expected)) << name;

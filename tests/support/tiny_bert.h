@@ -23,7 +23,9 @@ inline const Json& tiny_golden() {
   return golden;
 }
 
-inline std::shared_ptr<EmbeddingModel> load_tiny_bert() { return EmbeddingModel::load(kTinyBert, at::kCPU); }
+inline std::shared_ptr<EmbeddingModel> load_tiny_bert() {
+  return EmbeddingModel::load(kTinyBert, at::kCPU);
+}
 
 // The rows of the golden training run: query, positive, negative.
 inline TrainingRows tiny_rows() {

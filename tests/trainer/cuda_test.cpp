@@ -1,9 +1,9 @@
 // The same numbers on a GPU. Skips itself, visibly, where there is none: `ctest -L cuda`.
 #include <cmath>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
-#include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
@@ -39,14 +39,16 @@ PackedBatch two_sequences() {
 }
 
 TEST_F(Cuda, DropoutHasTheProcessorsBits) {
-  const PackedTokens host = to_device(two_sequences(), at::kCPU), gpu = to_device(two_sequences(), device_);
+  const PackedTokens host = to_device(two_sequences(), at::kCPU),
+                     gpu = to_device(two_sequences(), device_);
   const at::Tensor x = at::randn({63, 50});
   const Dropout mask = Dropout::make(0.3, 1, 2, 3, DropoutSite::kOutput);
   EXPECT_TRUE(at::equal(dropout(x.to(device_), gpu, mask).cpu(), dropout(x, host, mask)));
 }
 
 TEST_F(Cuda, AttentionEqualsTheProcessors) {
-  const PackedTokens host = to_device(two_sequences(), at::kCPU), gpu = to_device(two_sequences(), device_);
+  const PackedTokens host = to_device(two_sequences(), at::kCPU),
+                     gpu = to_device(two_sequences(), device_);
   const at::Tensor qkv = at::randn({63, 3 * 2 * 32}), weights = at::randn({63, 64});
   const auto both = [&](const at::Device& device, const PackedTokens& tokens, at::ScalarType type) {
     at::Tensor leaf = qkv.to(device).requires_grad_(true);
@@ -69,9 +71,11 @@ TEST_F(Cuda, EmbeddingsEqualSentenceTransformers) {
     options.precision = precision;
     const auto model = resolve_embed_model(kTinyBert, options);
     for (std::size_t i = 0; i < tiny_golden()["texts"].size(); ++i) {
-      const std::vector<float> vector = model->get_text_embedding(tiny_golden()["texts"][i].get<std::string>());
+      const std::vector<float> vector =
+          model->get_text_embedding(tiny_golden()["texts"][i].get<std::string>());
       for (std::size_t j = 0; j < vector.size(); ++j)
-        ASSERT_NEAR(vector[j], tiny_golden()["embeddings"][i][j].get<float>(), tolerance) << precision;
+        ASSERT_NEAR(vector[j], tiny_golden()["embeddings"][i][j].get<float>(), tolerance)
+            << precision;
     }
   }
 }
@@ -92,7 +96,8 @@ TEST_F(Cuda, TrainingEqualsSentenceTransformersStepByStep) {
     Trainer trainer(*model, *loss, batches, config, 42);
     struct Check : Callback {
       void on_step(const StepReport& report) override {
-        EXPECT_NEAR(report.loss, tiny_golden()["training"]["losses"][report.step - 1].get<double>(), 1e-4);
+        EXPECT_NEAR(report.loss, tiny_golden()["training"]["losses"][report.step - 1].get<double>(),
+                    1e-4);
       }
     } check;
     trainer.add(check);

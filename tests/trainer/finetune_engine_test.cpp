@@ -24,7 +24,9 @@ FinetuneOptions options_in(const TemporaryFolder& folder) {
   return options;
 }
 
-std::string weights_of(const std::string& directory) { return sha256_file(directory + "/model.safetensors"); }
+std::string weights_of(const std::string& directory) {
+  return sha256_file(directory + "/model.safetensors");
+}
 
 std::vector<Json> metrics_of(const std::string& output) {
   std::vector<Json> events;
@@ -125,8 +127,10 @@ TEST(FinetuneEngine, AResumedRunEqualsAnUninterruptedOneBitForBit) {
     cut.output = folder / ("cut" + std::to_string(stop_after));
     cut.resume = true;
     int steps = 0;
-    const FinetuneResult first = SentenceTransformersFinetuneEngine(tiny_dataset(), tiny_dataset(), cut)
-                                     .finetune([&] { return steps++ == stop_after; });
+    const FinetuneResult first =
+        SentenceTransformersFinetuneEngine(tiny_dataset(), tiny_dataset(), cut).finetune([&] {
+          return steps++ == stop_after;
+        });
     EXPECT_FALSE(first.finished);
     SentenceTransformersFinetuneEngine second(tiny_dataset(), tiny_dataset(), cut);
     EXPECT_TRUE(second.finetune().finished);
@@ -146,7 +150,9 @@ TEST(FinetuneEngine, ResumingWithOtherSettingsIsRefused) {
   FinetuneOptions options = options_in(folder);
   options.resume = true;
   int steps = 0;
-  SentenceTransformersFinetuneEngine(tiny_dataset(), std::nullopt, options).finetune([&] { return steps++ == 2; });
+  SentenceTransformersFinetuneEngine(tiny_dataset(), std::nullopt, options).finetune([&] {
+    return steps++ == 2;
+  });
   options.train.learning_rate = 2e-3;
   SentenceTransformersFinetuneEngine changed(tiny_dataset(), std::nullopt, options);
   try {
@@ -154,7 +160,8 @@ TEST(FinetuneEngine, ResumingWithOtherSettingsIsRefused) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kConfig);
-    EXPECT_NE(std::string(error.what()).find("configuration was"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("configuration was"), std::string::npos)
+        << error.what();
   }
 }
 

@@ -2,9 +2,9 @@
 #include <numeric>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/matmul.h>
@@ -29,11 +29,13 @@ TEST(Mnrl, EqualsCrossEntropyOfScaledCosinesWithItsGradient) {
   for (int columns : {2, 3, 5}) {
     const int rows = 7;
     const at::Tensor vectors = at::randn({rows * columns, 12});
-    const LossOutput ours = MultipleNegativesRankingLoss(20).evaluate(vectors, batch_of(rows, columns));
+    const LossOutput ours =
+        MultipleNegativesRankingLoss(20).evaluate(vectors, batch_of(rows, columns));
 
     const at::Tensor leaf = vectors.to(at::kDouble).requires_grad_(true);
     const at::Tensor unit = leaf / at::linalg_vector_norm(leaf, 2, {1}, true);
-    const at::Tensor scores = 20 * at::matmul(unit.narrow(0, 0, rows), unit.narrow(0, rows, rows * (columns - 1)).t());
+    const at::Tensor scores =
+        20 * at::matmul(unit.narrow(0, 0, rows), unit.narrow(0, rows, rows * (columns - 1)).t());
     const at::Tensor expected = at::cross_entropy_loss(scores, at::arange(rows));
     expected.backward();
     EXPECT_NEAR(ours.value.item<double>(), expected.item<double>(), 1e-5);
@@ -53,7 +55,8 @@ TEST(Mnrl, GradientAgreesWithFiniteDifferences) {
       up[i][j] += step;
       down[i][j] -= step;
       const double slope =
-          (loss.evaluate(up, batch).value - loss.evaluate(down, batch).value).item<double>() / (2 * step);
+          (loss.evaluate(up, batch).value - loss.evaluate(down, batch).value).item<double>() /
+          (2 * step);
       EXPECT_NEAR(gradient[i][j].item<double>(), slope, 5e-3) << i << " " << j;
     }
 }
@@ -61,12 +64,14 @@ TEST(Mnrl, GradientAgreesWithFiniteDifferences) {
 TEST(Mnrl, KnownValues) {
   // Orthogonal pairs: own cosine 1, others 0.
   const at::Tensor eye = at::eye(4);
-  EXPECT_NEAR(MultipleNegativesRankingLoss(1).evaluate(at::cat({eye, eye}), batch_of(4, 2)).value.item<double>(),
+  EXPECT_NEAR(MultipleNegativesRankingLoss(1)
+                  .evaluate(at::cat({eye, eye}), batch_of(4, 2))
+                  .value.item<double>(),
               std::log(std::exp(1) + 3) - 1, 1e-6);
   // Four copies of one pair: nothing can be told apart.
   const at::Tensor same = at::randn({1, 6}).expand({8, 6}).contiguous();
-  EXPECT_NEAR(MultipleNegativesRankingLoss(20).evaluate(same, batch_of(4, 2)).value.item<double>(), std::log(4),
-              1e-5);
+  EXPECT_NEAR(MultipleNegativesRankingLoss(20).evaluate(same, batch_of(4, 2)).value.item<double>(),
+              std::log(4), 1e-5);
 }
 
 TEST(Mnrl, OrderOfTheRowsChangesNothing) {
@@ -92,18 +97,22 @@ TEST(Mnrl, ASequenceInTwoPlacesGetsBothGradients) {
   shared.sequence_of[6] = 5;
   const LossOutput ours = MultipleNegativesRankingLoss().evaluate(vectors, shared);
   EXPECT_NEAR(ours.value.item<double>(), expected.value.item<double>(), 1e-6);
-  EXPECT_LT((ours.gradient[5] - expected.gradient[5] - expected.gradient[6]).abs().max().item<double>(), 1e-6);
+  EXPECT_LT(
+      (ours.gradient[5] - expected.gradient[5] - expected.gradient[6]).abs().max().item<double>(),
+      1e-6);
   EXPECT_EQ(ours.gradient[6].abs().max().item<double>(), 0);
 }
 
 TEST(Mnrl, AZeroVectorGivesAFiniteLoss) {
   at::Tensor vectors = at::randn({4, 6});
   vectors[0].zero_();
-  EXPECT_TRUE(std::isfinite(MultipleNegativesRankingLoss().evaluate(vectors, batch_of(2, 2)).value.item<double>()));
+  EXPECT_TRUE(std::isfinite(
+      MultipleNegativesRankingLoss().evaluate(vectors, batch_of(2, 2)).value.item<double>()));
 }
 
 TEST(Mnrl, ABatchOfOneRowHasNothingToLearn) {
-  const LossOutput output = MultipleNegativesRankingLoss().evaluate(at::randn({2, 6}), batch_of(1, 2));
+  const LossOutput output =
+      MultipleNegativesRankingLoss().evaluate(at::randn({2, 6}), batch_of(1, 2));
   EXPECT_NEAR(output.value.item<double>(), 0, 1e-6);
   EXPECT_LT(output.gradient.abs().max().item<double>(), 1e-5);
 }

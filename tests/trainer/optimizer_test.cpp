@@ -1,8 +1,8 @@
 #include <cmath>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randn_like.h>
-#include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/tiny_bert.h"
@@ -46,7 +46,8 @@ TEST(AdamW, FollowsItsFormulaAndDecaysMatricesOnly) {
     x = x * (1 - 1e-2 * decay);
     m = 0.9 * m + 0.1 * g;
     v = 0.999 * v + 0.001 * g * g;
-    x = x - 1e-2 * (m / (1 - std::pow(0.9, step))) / ((v / (1 - std::pow(0.999, step))).sqrt() + 1e-8);
+    x = x -
+        1e-2 * (m / (1 - std::pow(0.9, step))) / ((v / (1 - std::pow(0.999, step))).sqrt() + 1e-8);
   }
   EXPECT_LT((parameters.values() - x).abs().max().item<double>(), 1e-6);
   EXPECT_EQ(optimizer.steps_taken(), 5);
@@ -72,7 +73,8 @@ TEST(ParameterStore, BiasesAndLayerNormsAreNotDecayed) {
   const auto model = load_tiny_bert();
   std::int64_t undecayed = 0;
   for (const NamedTensor& tensor : model->parameters().stored_tensors())
-    if (tensor.name.find("bias") != std::string::npos || tensor.name.find("LayerNorm") != std::string::npos)
+    if (tensor.name.find("bias") != std::string::npos ||
+        tensor.name.find("LayerNorm") != std::string::npos)
       undecayed += tensor.tensor.numel();
   EXPECT_EQ(model->parameters().count() - model->parameters().decayed_count(), undecayed);
 }

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
-#include <ATen/TensorOperators.h>
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
@@ -172,7 +172,8 @@ TEST(Trainer, ALossThatIsNotFiniteIsSeenInItsStepAndChangesNoWeight) {
     FAIL() << "no step saw the NaN";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kDiverged);
-    EXPECT_NE(std::string(error.what()).find("step 1: loss nan"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("step 1: loss nan"), std::string::npos)
+        << error.what();
   }
   EXPECT_TRUE(at::equal(model->parameters().values().nan_to_num(), before.nan_to_num()));
 }
@@ -194,7 +195,8 @@ TEST(PairBatches, EveryRowOnceAnEpochAndUidsThatNeverRepeat) {
   std::sort(uids.begin(), uids.end());
   EXPECT_EQ(std::adjacent_find(uids.begin(), uids.end()), uids.end());
   for (int epoch = 0; epoch < 2; ++epoch) {
-    std::vector<std::int64_t> seen(documents.begin() + 12 * epoch, documents.begin() + 12 * (epoch + 1));
+    std::vector<std::int64_t> seen(documents.begin() + 12 * epoch,
+                                   documents.begin() + 12 * (epoch + 1));
     std::sort(seen.begin(), seen.end());
     for (std::int64_t i = 0; i < 12; ++i) EXPECT_EQ(seen[i], i);
   }

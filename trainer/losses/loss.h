@@ -1,6 +1,6 @@
 // A loss takes vectors and returns its value and the gradient on the vectors; it never owns a graph
-// across the encoder. So every loss works with any chunk plan. A new loss is one file pair beside this
-// one and one line in losses/registry.cpp.
+// across the encoder. So every loss works with any chunk plan. A new loss is one file pair beside
+// this one and one line in losses/registry.cpp.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,8 @@ struct LossOutput {
 class Loss {
  public:
   virtual ~Loss() = default;
-  // vectors [sequences, d] fp32, as the encoder gave them; batch.sequence_of says where each stands.
+  // vectors [sequences, d] fp32, as the encoder gave them; batch.sequence_of says where each
+  // stands.
   virtual LossOutput evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const = 0;
 };
 

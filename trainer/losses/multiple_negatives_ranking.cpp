@@ -58,7 +58,8 @@ LossOutput MultipleNegativesRankingLoss::evaluate(const at::Tensor& vectors,
   at::Tensor grad_units = at::zeros_like(x.unit);
   grad_units.narrow(0, 0, batch.rows).copy_(grad_scores.matmul(d));
   grad_units.narrow(0, batch.rows, d.size(0)).copy_(grad_scores.t().matmul(q));
-  output.gradient = at::zeros_like(vectors).index_add_(0, places, normalize_backward(x, grad_units));
+  output.gradient =
+      at::zeros_like(vectors).index_add_(0, places, normalize_backward(x, grad_units));
   return output;
 }
 

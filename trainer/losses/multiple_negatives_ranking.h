@@ -1,6 +1,6 @@
-// MultipleNegativesRankingLoss (InfoNCE with in-batch negatives), as sentence-transformers 6.0.1 with its
-// defaults (query to document, joint). Source: Henderson et al. 2017, "Efficient Natural Language
-// Response Suggestion for Smart Reply"; van den Oord et al. 2018 for the name InfoNCE.
+// MultipleNegativesRankingLoss (InfoNCE with in-batch negatives), as sentence-transformers 6.0.1
+// with its defaults (query to document, joint). Source: Henderson et al. 2017, "Efficient Natural
+// Language Response Suggestion for Smart Reply"; van den Oord et al. 2018 for the name InfoNCE.
 //
 //   S[i, j] = scale * cos(q_i, d_j),  d = all positives, then all first negatives, ...
 //   loss    = mean_i( logsumexp_j S[i, j] - S[i, i] )
