@@ -138,7 +138,7 @@ def rows(table, context):
     small = context.shapes
     count = 40 if context.quick else 100
     # The rate: at 2e-4 the peer's own plain and cached runs differ by 1.6e-5 in single weights
-    # whose gradient is nearly 0; at 5e-5 by 1e-7. The decay: at 0.01 leaving it out would not be seen.
+    # whose gradient is nearly 0; at 5e-5 by 1e-7. The decay: at 0.01 leaving it out would not show.
     hundred = Settings(
         batch_size=8,
         max_steps=count,
