@@ -16,7 +16,11 @@ AdamW::AdamW(ParameterStore& parameters, double weight_decay)
       second_(at::zeros_like(parameters.values())) {}
 
 at::Tensor AdamW::clip_gradients(double max_norm) {
-  const at::Tensor norm = at::linalg_vector_norm(parameters_.gradients(), 2);
+  // Summed in fp64: over 20 million elements an fp32 sum is off by a thousandth, and clipping with
+  // it.
+  const at::Tensor norm =
+      at::linalg_vector_norm(parameters_.gradients(), 2, /*dim=*/{}, /*keepdim=*/false, at::kDouble)
+          .to(at::kFloat);
   if (max_norm > 0) {
     at::Tensor gradients = parameters_.gradients();
     gradients.mul_((max_norm / (norm + 1e-6)).clamp_max(1.0));
