@@ -76,8 +76,8 @@ check() {
           "$build/$binary" --gtest_filter='*Cuda*'
       done
       if [[ -f benchmarks/peers/sentence_transformers/run.py ]]; then
-        ATTUNE=$PWD/$build/attune step peer-benchmark 480 python3 benchmarks/peers/sentence_transformers/run.py \
-          --attune "$PWD/$build/attune" --device cuda --output "$OUT/peer_benchmark.json"
+        step peer-benchmark 480 python3 benchmarks/peers/sentence_transformers/run.py --device cuda \
+          --attune "$PWD/$build/attune" --base "$PWD/build/gpu-model" --reports "$OUT"
       fi
     }
 

@@ -38,6 +38,7 @@ def parse(arguments):
     parser.add_argument("--learning-rate", type=float, default=2e-5)
     parser.add_argument("--dropout", default="0", help="0, another number, or model")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
         "--data",
         type=pathlib.Path,
@@ -78,6 +79,7 @@ def settings_of(options, rows):
         learning_rate=options.learning_rate,
         max_length=options.max_length,
         precision=options.precision,
+        device=options.device,
         dropout=None if options.dropout == "model" else float(options.dropout),
     )
 

@@ -44,6 +44,7 @@ class Settings:
     max_length: int = 128
     dropout: float | None = 0.0  # None: the model's own
     precision: str = "fp32"
+    device: str = "cpu"  # or "cuda"
     query_prompt: str = ""
     document_prompt: str = ""
 
@@ -91,7 +92,7 @@ class _Watch(TrainerCallback):
 def _key(batch):
     """Tells batches apart: the loader reads ahead, and may drop what it read at an epoch's end."""
     return tuple(
-        value.numpy().tobytes()
+        value.cpu().numpy().tobytes()
         for name, value in sorted(batch.items())
         if name.endswith("input_ids")
     )
@@ -144,7 +145,7 @@ def load(directory, settings, **model_kwargs):
         }
     model = SentenceTransformer(
         str(directory),
-        device="cpu",
+        device=settings.device,
         config_kwargs=config,
         model_kwargs={"dtype": torch.float32} | model_kwargs,
     )
@@ -178,7 +179,7 @@ def train(directory, rows, settings, loss=None, **model_kwargs):
             batch_sampler=SAMPLERS[settings.sampler],
             bf16=settings.precision == "bf16",
             prompts=prompts,
-            use_cpu=True,
+            use_cpu=settings.device == "cpu",
             dataloader_pin_memory=False,
             report_to="none",
             save_strategy="no",

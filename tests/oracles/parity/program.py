@@ -139,7 +139,7 @@ class Attune:
             "version": 1,
             "name": place.name,
             "seed": settings.seed,
-            "device": "cpu",
+            "device": settings.device,
             "output": str(place),
             "data": data,
             "model": {
