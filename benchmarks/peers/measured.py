@@ -16,6 +16,9 @@ REPORTS = ROOT / "benchmarks" / "reports"
 sys.path.insert(0, str(ROOT / "tests" / "oracles"))
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# attune sets this for itself: threads that spin at barriers cost a busy machine much. The same for
+# both, before torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def add_options(parser):
@@ -68,6 +71,7 @@ def facts(attune, threads):
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": threads,
+        "OMP_WAIT_POLICY": os.environ["OMP_WAIT_POLICY"],
         "load before": round(os.getloadavg()[0], 2),
     }
 
