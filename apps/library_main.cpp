@@ -9,6 +9,7 @@
 #include "apps/stop_signal.h"
 #include "apps/verbs.h"
 #include "core/error.h"
+#include "models/device.h"
 
 namespace attune {
 namespace {
@@ -23,8 +24,7 @@ const std::map<std::string, Verb> kVerbs = {
 // Torch's errors in our kinds; its message without the C++ backtrace.
 [[noreturn]] void rethrow_torch_error(const c10::Error& error) {
   const std::string message = error.what_without_backtrace();
-  const bool is_memory = dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
-                         message.find("DefaultCPUAllocator") != std::string::npos;
+  const bool is_memory = is_out_of_memory(error);
   throw Error(is_memory ? ErrorKind::kResources : ErrorKind::kFailed,
               (is_memory ? "out of memory: " : "LibTorch: ") + message);
 }

@@ -3,8 +3,8 @@
 // storing it.
 //
 //   call key = f(seed, step, layer, site)              one per dropout call of a step
-//   row key  = f(call key, sequence uid, row of it)    one per token (attention: per head and
-//   query) keep     = hash32(row key + column) >= p * 2^32
+//   row key  = f(call key, sequence uid, row of it)    one per token; attention: head and query
+//   keep     = hash32(row key + column) >= p * 2^32
 //
 // hash32 is "lowbias32" (C. Wellons, Prospecting for Hash Functions, 2018); mix64 is the finaliser
 // of SplitMix64 (Steele, Lea, Flood 2014). Shared by C++ and CUDA: equal bits on both.

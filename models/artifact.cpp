@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <set>
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 
 #include "core/durable.h"
@@ -47,7 +46,11 @@ Json st_config_json(const ModelDirectory& directory) {
     config["__version__"] = {
         {"sentence_transformers", "3.0.0"}, {"transformers", "4.41.0"}, {"pytorch", "2.3.0"}};
   if (!config.contains("prompts")) config["prompts"] = Json::object();
-  for (const char* name : {"passage", "corpus"}) config["prompts"].erase(name);
+  for (const char* name : {"passage", "corpus"}) {
+    config["prompts"].erase(name);
+    if (config.contains("default_prompt_name") && config["default_prompt_name"] == name)
+      config["default_prompt_name"] = "document";
+  }
   config["prompts"]["query"] = directory.prompts.query;
   config["prompts"]["document"] = directory.prompts.document;
   if (!config.contains("default_prompt_name")) config["default_prompt_name"] = nullptr;
@@ -61,9 +64,7 @@ std::vector<NamedTensor> all_tensors(const EmbeddingModel& model) {
   for (const NamedTensor& tensor : tensors) trained.insert(tensor.name);
   for (const auto& [name, entry] : model.weights().entries()) {
     if (trained.count(name) || name == "embeddings.position_ids") continue;
-    at::Tensor copy = at::empty(entry.shape, at::kFloat);
-    model.weights().copy_to(name, copy);
-    tensors.push_back({name, copy});
+    tensors.push_back({name, model.weights().stored(name)});
   }
   return tensors;
 }

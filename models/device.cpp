@@ -1,6 +1,9 @@
 #include "models/device.h"
 
 #include <fstream>
+#include <new>
+
+#include <c10/util/Exception.h>
 
 #include "core/error.h"
 #ifdef ATTUNE_WITH_CUDA
@@ -49,6 +52,15 @@ at::Device resolve_device(const std::string& name) {
     throw_error(ErrorKind::kResources, "device '", name, "': this machine has ",
                 cuda_device_count(), " GPU(s), numbered from 0");
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+bool is_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) ||
+      dynamic_cast<const c10::OutOfMemoryError*>(&error))
+    return true;
+  const auto* torch = dynamic_cast<const c10::Error*>(&error);
+  return torch && std::string(torch->what_without_backtrace()).find("DefaultCPUAllocator") !=
+                      std::string::npos;
 }
 
 std::string describe_device(const at::Device& device) {

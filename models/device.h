@@ -1,6 +1,7 @@
 // Devices by the names of the configuration: auto, cpu, cuda, cuda:N.
 #pragma once
 
+#include <exception>
 #include <string>
 
 #include <c10/core/Device.h>
@@ -12,7 +13,11 @@ namespace attune {
 // says why).
 at::Device resolve_device(const std::string& name);
 
-// "Intel Xeon ...", "NVIDIA H200": for logs and reports.
+// "Intel Xeon ...", "NVIDIA H200": for logs, reports and checkpoints.
 std::string describe_device(const at::Device& device);
+
+// Whether an exception says that memory ran out, on whatever device (LibTorch's CPU allocator
+// throws no type of its own).
+bool is_out_of_memory(const std::exception& error);
 
 }  // namespace attune

@@ -8,6 +8,7 @@
 #include "kernels/dropout.h"
 #ifdef ATTUNE_WITH_CUDA
 #include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #endif
 
@@ -22,6 +23,7 @@ at::Tensor apply_mask(const at::Tensor& x, const at::Tensor& token_uid, const at
   const auto* place = positions.const_data_ptr<std::int32_t>();
   if (x.is_cuda()) {
 #ifdef ATTUNE_WITH_CUDA
+    const c10::cuda::CUDAGuard guard(x.device());
     C10_CUDA_CHECK(static_cast<cudaError_t>(
         dropout_cuda(x.const_data_ptr<float>(), uid, place, y.mutable_data_ptr<float>(), tokens,
                      width, dropout, c10::cuda::getCurrentCUDAStream().stream())));

@@ -65,7 +65,10 @@ Fingerprint EmbeddingModel::fingerprint() const {
   Sha256 hash;
   const at::Tensor values = parameters_->values().to(at::kCPU);
   hash.update(std::span(static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()));
-  hash.update(directory_.config.dump()).update(tokenizer_->fingerprint());
+  Json config = directory_.config;  // less what says nothing of the vectors
+  for (const char* key : {"_name_or_path", "transformers_version", "torch_dtype", "dtype"})
+    config.erase(key);
+  hash.update(config.dump()).update(tokenizer_->fingerprint());
   for (PoolingMode mode : directory_.pooling) hash.update(pooling_name(mode));
   return hash
       .update(str_cat(directory_.normalize, directory_.include_prompt, directory_.max_length, "\n",
@@ -75,7 +78,12 @@ Fingerprint EmbeddingModel::fingerprint() const {
 
 TokenizedTexts EmbeddingModel::tokenize(Role role, std::span<const std::string_view> texts,
                                         int threads) const {
-  return tokenizer_->encode_batch(prompt(role), texts, max_length(), threads);
+  TokenizedTexts tokenized = tokenizer_->encode_batch(prompt(role), texts, max_length(), threads);
+  for (std::int64_t i = 0; i < tokenized.num_texts(); ++i)
+    if (tokenized[i].empty())
+      throw_error(ErrorKind::kData, directory_.transformer_path, ": text ", i + 1,
+                  " gives no token, and this tokenizer adds none");
+  return tokenized;
 }
 
 int EmbeddingModel::unpooled_tokens(Role role) const {

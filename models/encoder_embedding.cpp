@@ -39,7 +39,8 @@ void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
       const auto ids = tokenized[order[end]];
       const auto length = static_cast<std::int64_t>(ids.size());
       if (end > begin && batch.num_tokens() + length > batch_tokens_) break;
-      batch.add(ids.data(), length, static_cast<std::int64_t>(end), unpooled);
+      batch.add(ids.data(), length, static_cast<std::int64_t>(end),
+                std::min(unpooled, static_cast<int>(length) - 1));
     }
     const at::Tensor vectors =
         model_->embed(to_device(batch, model_->device()), options).to(at::kCPU).contiguous();

@@ -76,6 +76,9 @@ std::vector<PoolingMode> read_pooling(const Json& json, const std::string& path)
                                PoolingMode::kMeanSqrtLen};
   std::vector<PoolingMode> modes;
   const auto add = [&](const std::string& name) {
+    for (PoolingMode mode : modes)
+      if (name == pooling_name(mode))
+        throw_error(ErrorKind::kData, path, ": pooling mode '", name, "' is given twice");
     for (PoolingMode mode : known)
       if (name == pooling_name(mode)) return modes.push_back(mode);
     throw_error(ErrorKind::kData, path, ": pooling mode '", name,

@@ -43,7 +43,7 @@ class ParameterStore {
   void enable_training();
   void zero_gradients();
 
-  // Views by the names of the file, in file order of the specs: what an artifact or checkpoint
+  // Views by the names of the file, in file order of the specs: what an artifact
   // writes.
   std::vector<NamedTensor> stored_tensors() const;
 

@@ -4,10 +4,9 @@
 #include <cstring>
 #include <filesystem>
 #include <limits>
-#include <optional>
 #include <set>
 
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/empty.h>
 
 #include "core/durable.h"
 #include "core/error.h"
@@ -21,16 +20,16 @@ constexpr std::uint64_t kMaxHeader = 100'000'000;
 struct Dtype {
   const char* name;
   int bytes;
-  std::optional<at::ScalarType> type;  // none: known to the format, not used by any model here
+  at::ScalarType type;
 };
-const Dtype kDtypes[] = {{"F64", 8, at::kDouble}, {"F32", 4, at::kFloat},
-                         {"F16", 2, at::kHalf},   {"BF16", 2, at::kBFloat16},
-                         {"I64", 8, at::kLong},   {"I32", 4, at::kInt},
-                         {"I16", 2, {}},          {"I8", 1, {}},
-                         {"U64", 8, {}},          {"U32", 4, {}},
-                         {"U16", 2, {}},          {"U8", 1, {}},
-                         {"BOOL", 1, {}},         {"F8_E4M3", 1, {}},
-                         {"F8_E5M2", 1, {}}};
+const Dtype kDtypes[] = {{"F64", 8, at::kDouble},         {"F32", 4, at::kFloat},
+                         {"F16", 2, at::kHalf},           {"BF16", 2, at::kBFloat16},
+                         {"I64", 8, at::kLong},           {"I32", 4, at::kInt},
+                         {"I16", 2, at::kShort},          {"I8", 1, at::kChar},
+                         {"U64", 8, at::kUInt64},         {"U32", 4, at::kUInt32},
+                         {"U16", 2, at::kUInt16},         {"U8", 1, at::kByte},
+                         {"BOOL", 1, at::kBool},          {"F8_E4M3", 1, at::kFloat8_e4m3fn},
+                         {"F8_E5M2", 1, at::kFloat8_e5m2}};
 
 const Dtype* find_dtype(const std::string& name) {
   for (const Dtype& dtype : kDtypes)
@@ -175,22 +174,22 @@ const WeightEntry* Weights::find(const std::string& name) const {
   return found == entries_.end() ? nullptr : &found->second;
 }
 
+at::Tensor Weights::stored(const std::string& name) const {
+  const WeightEntry& entry = entries_.at(name);
+  at::Tensor copy = at::empty(entry.shape, find_dtype(entry.dtype)->type);
+  if (!entry.bytes.empty())
+    std::memcpy(copy.mutable_data_ptr(), entry.bytes.data(), entry.bytes.size());
+  return copy;
+}
+
 void Weights::copy_to(const std::string& name, at::Tensor target) const {
   const WeightEntry& entry = entries_.at(name);
-  const Dtype* dtype = find_dtype(entry.dtype);
-  if (!dtype->type || *dtype->type == at::kLong || *dtype->type == at::kInt)
+  const at::ScalarType type = find_dtype(entry.dtype)->type;
+  if (type != at::kFloat && type != at::kHalf && type != at::kBFloat16 && type != at::kDouble)
     throw_error(ErrorKind::kData, entry.file, ": tensor '", name, "' is ", entry.dtype,
                 ", expected F32, F16, BF16 or F64");
   ATTUNE_ASSERT(target.sizes() == at::IntArrayRef(entry.shape));
-  // from_blob wants alignment that a map of a hostile file need not have: go through a copy then.
-  const auto address = reinterpret_cast<std::uintptr_t>(entry.bytes.data());
-  std::vector<std::byte> aligned;
-  const void* source = entry.bytes.data();
-  if (address % static_cast<std::uintptr_t>(dtype->bytes) != 0) {
-    aligned.assign(entry.bytes.begin(), entry.bytes.end());
-    source = aligned.data();
-  }
-  target.copy_(at::from_blob(const_cast<void*>(source), entry.shape, *dtype->type));
+  target.copy_(stored(name));
 }
 
 void Weights::rename(const std::string& from, const std::string& to) {

@@ -40,6 +40,8 @@ class Weights {
 
   const WeightEntry* find(const std::string& name) const;  // null if absent
   const std::map<std::string, WeightEntry>& entries() const { return entries_; }
+  // A copy as it is typed in the file, on the CPU.
+  at::Tensor stored(const std::string& name) const;
   // Copies into `target` (any float type and device), converting from F32, F16, BF16 or F64. The
   // shape must be the target's.
   void copy_to(const std::string& name, at::Tensor target) const;
@@ -51,7 +53,7 @@ class Weights {
   std::map<std::string, WeightEntry> entries_;
 };
 
-// A tensor to write: any device, written as it is typed (F32, F16, BF16, I64).
+// A tensor to write: any device, written as it is typed.
 struct NamedTensor {
   std::string name;
   at::Tensor tensor;

@@ -5,6 +5,7 @@
 #include "core/durable.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "models/model_directory.h"
 #include "pipeline/evaluate_stage.h"
 #include "pipeline/generate_stage.h"
 #include "pipeline/run_lock.h"
@@ -18,12 +19,12 @@ void write_resolved(const RunConfig& config) {
 
 std::string quoted(const std::string& text) { return dump_json_like_python(Json(text), -1); }
 
-std::string how_to_load(const RunConfig& config, const std::string& artifact) {
+std::string how_to_load(const std::string& artifact) {
   std::error_code ignored;
   const std::string place =
       quoted(std::filesystem::absolute(artifact, ignored).lexically_normal().string());
   std::string llama_index = "model_name=" + place;  // it does not read the prompts that are stored
-  const PromptsConfig& prompts = config.model.prompts;
+  const Prompts prompts = read_model_directory(artifact).prompts;
   if (!prompts.query.empty()) llama_index += ", query_instruction=" + quoted(prompts.query);
   if (!prompts.document.empty()) llama_index += ", text_instruction=" + quoted(prompts.document);
   return str_cat("finetuned model (artifact): ", artifact,
@@ -40,12 +41,11 @@ TrainOutcome train(const RunConfig& config, Existing existing, const StopRequest
     throw_error(ErrorKind::kConfig,
                 "the configuration has no section 'train': nothing to train; "
                 "'train: {}' takes every default");
-  check_existing_training(config, existing);
   const RunLock lock(config.output);
-  if (config.has_generate) generate_stage(config);
-  TrainOutcome outcome = train_stage(config, existing, stop);
+  check_existing_training(config, existing);
   write_resolved(config);
-  return outcome;
+  if (config.has_generate) generate_stage(config);
+  return train_stage(config, existing, stop);
 }
 
 std::string run(const RunConfig& config, const StopRequested& stop) {
@@ -55,7 +55,7 @@ std::string run(const RunConfig& config, const StopRequested& stop) {
   if (!config.has_train) return "";
   const TrainOutcome trained = train_stage(config, Existing::kUpdate, stop);
   const std::string table = config.has_evaluate ? evaluate_stage(config) + "\n" : "";
-  return table + how_to_load(config, trained.artifact);
+  return table + how_to_load(trained.artifact);
 }
 
 }  // namespace attune

@@ -24,6 +24,7 @@ StageRecord parse_record(const Json& json) {
   for (const auto& [path, fingerprint] : json.at("outputs").items())
     record.outputs[path] = fingerprint.get<std::string>();
   record.result = json.at("result");
+  if (!record.result.is_object()) throw_error(ErrorKind::kData, "\"result\" is no object");
   return record;
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "core/durable.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "models/model_directory.h"
@@ -24,6 +25,9 @@ constexpr const char* kVersion = "train 1";  // of what the stage does with equa
 std::string deciding_settings(RunConfig config) {
   config.has_evaluate = false;
   config.train.checkpoint_steps = 0;
+  config.output.clear();
+  config.name.clear();
+  config.data.test.clear();
   return print_config(config);
 }
 
@@ -39,7 +43,8 @@ std::string first_difference(const std::string& before, const std::string& now) 
     if (old_line != new_line) break;
   }
   const auto trim = [](const std::string& line) {
-    return line.substr(line.find_first_not_of(' '));
+    const std::size_t first = line.find_first_not_of(' ');
+    return first == std::string::npos ? std::string() : line.substr(first);
   };
   return str_cat("it began with '", trim(old_line), "', now it is '", trim(new_line), "'");
 }
@@ -65,7 +70,6 @@ Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
               print_config(config.train),
               config.seed,
               config.device,
-              config.evaluate.k,
               inputs.base,
               inputs.train,
               inputs.validation,
@@ -169,6 +173,7 @@ void check_existing_training(const RunConfig& config, Existing existing) {
 }
 
 TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopRequested& stop) {
+  remove_stale_temporaries(config.output + "/artifact");
   const DataPaths data = data_paths(config);
   const Inputs inputs = fingerprint_inputs(config, data);
   TrainOutcome outcome{config.output, config.output + "/artifact", {}};
@@ -205,7 +210,9 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   record.finished = true;
   record.seconds = result.seconds;
   record.result["metrics"] = outcome.metrics;
-  record.add_output(config.output, "artifact/model.safetensors");
+  for (const auto& entry : fs::recursive_directory_iterator(outcome.artifact))
+    if (entry.is_regular_file())
+      record.add_output(config.output, entry.path().lexically_relative(config.output).string());
   write_stage_record(config.output, record);
   log_info(str_cat("train: ", result.steps, " steps over ", result.pairs, " pairs in ",
                    result.seconds, " s, last loss ", result.final_loss));

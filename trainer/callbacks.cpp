@@ -21,7 +21,9 @@ const std::string& keep_steps(const std::string& path, std::int64_t steps) {
     for (std::string line; std::getline(lines, line);) {
       const Json event =
           Json::parse(line, nullptr, /*allow_exceptions=*/false);  // the last may be cut off
-      if (event.is_object() && event.value("step", steps + 1) <= steps) kept += line + "\n";
+      if (!event.is_object() || !event.contains("step") || !event["step"].is_number_integer())
+        continue;
+      if (event["step"].get<std::int64_t>() <= steps) kept += line + "\n";
     }
   }
   write_file_durably(path, kept);

@@ -39,12 +39,18 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
   return found;
 }
 
-std::string environment() { return str_cat(at::get_num_threads(), " threads, ", kernel_isa()); }
+std::string environment(const Checkpoint& checkpoint) {
+  return str_cat(checkpoint.device, ", ", at::get_num_threads(), " threads, ", kernel_isa());
+}
 
-at::Tensor read_tensor(const Weights& weights, const std::string& name, const std::string& place) {
+at::Tensor read_tensor(const Weights& weights, const std::string& name, const Checkpoint& expected,
+                       const std::string& place) {
   const WeightEntry* entry = weights.find(name);
-  if (!entry) throw_error(ErrorKind::kData, place, ": tensor '", name, "' is missing");
-  at::Tensor tensor = at::empty(entry->shape, at::kFloat);
+  const std::vector<std::int64_t> shape = {expected.values.numel()};
+  if (!entry || entry->shape != shape)
+    throw_error(ErrorKind::kData, place, ": tensor '", name, "' of ", shape[0],
+                " numbers is not there");
+  at::Tensor tensor = at::empty(shape, at::kFloat);
   weights.copy_to(name, tensor);
   return tensor;
 }
@@ -60,6 +66,36 @@ Json read_manifest(const fs::path& directory) {
     throw_error(ErrorKind::kData, state.string(),
                 ": damaged: size or SHA-256 differ from manifest.json");
   return manifest;
+}
+
+void read_state(const Json& manifest, const fs::path& directory, const Checkpoint& expected,
+                Checkpoint& checkpoint) {
+  for (const char* key : {"configuration", "seed", "environment"}) manifest.at(key);
+  checkpoint.next_step = manifest.at("next_step").get<std::int64_t>();
+  checkpoint.pairs = manifest.at("pairs").get<std::int64_t>();
+  checkpoint.seconds = manifest.at("seconds").get<double>();
+  checkpoint.last_loss = manifest.at("last_loss").get<double>();
+  checkpoint.best_step = manifest.at("best_step").get<std::int64_t>();
+  checkpoint.best_metric = manifest.at("best_metric").get<double>();
+  const std::string state = (directory / "state.safetensors").string();
+  const Weights weights = Weights::from_file(state);
+  checkpoint.values = read_tensor(weights, "values", expected, state);
+  checkpoint.first_moments = read_tensor(weights, "first_moments", expected, state);
+  checkpoint.second_moments = read_tensor(weights, "second_moments", expected, state);
+  if (weights.find("best_values"))
+    checkpoint.best_values = read_tensor(weights, "best_values", expected, state);
+}
+
+// What a killed process left while it wrote a checkpoint: `.step-NNNNNNNN.tmp-...`.
+void sweep(const fs::path& folder) {
+  std::error_code missing;
+  std::vector<fs::path> targets;
+  for (const auto& entry : fs::directory_iterator(folder, missing)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(".step-"))
+      targets.push_back(folder / name.substr(1, name.find('.', 1) - 1));
+  }
+  for (const fs::path& target : targets) remove_stale_temporaries(target.string());
 }
 
 void check_same(const Json& manifest, const std::string& key, const Json& expected,
@@ -85,45 +121,41 @@ std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpo
                          {"next_step", checkpoint.next_step},
                          {"seed", checkpoint.seed},
                          {"configuration", checkpoint.configuration},
-                         {"environment", environment()},
+                         {"environment", environment(checkpoint)},
+                         {"pairs", checkpoint.pairs},
+                         {"seconds", checkpoint.seconds},
+                         {"last_loss", checkpoint.last_loss},
                          {"best_step", checkpoint.best_step},
                          {"best_metric", checkpoint.best_metric},
                          {"size", state.size},
                          {"sha256", state.sha256}};
   out.write("manifest.json", manifest.dump(2) + "\n");
   out.commit();
-  const std::vector<fs::path> all = checkpoints_in(folder);
-  for (std::size_t i = kKept; i < all.size(); ++i) {
+  int kept = 0;
+  for (const fs::path& other : checkpoints_in(folder)) {
+    if (other.filename() <= target.filename() && kept++ < kKept) continue;
     std::error_code ignored;
-    fs::remove_all(all[i], ignored);
+    fs::remove_all(other, ignored);
   }
   return target.string();
 }
 
 std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder,
                                                  const Checkpoint& expected) {
+  sweep(folder);
   for (const fs::path& directory : checkpoints_in(folder)) {
     Json manifest;
+    Checkpoint checkpoint = expected;
     try {
       manifest = read_manifest(directory);
+      read_state(manifest, directory, expected, checkpoint);
     } catch (const std::exception& error) {
       log_warning(str_cat("checkpoint passed over: ", error.what()));
       continue;
     }
     check_same(manifest, "configuration", expected.configuration, directory);
     check_same(manifest, "seed", expected.seed, directory);
-    check_same(manifest, "environment", environment(), directory);
-    const std::string state = (directory / "state.safetensors").string();
-    const Weights weights = Weights::from_file(state);
-    Checkpoint checkpoint = expected;
-    checkpoint.next_step = manifest.at("next_step").get<std::int64_t>();
-    checkpoint.best_step = manifest.at("best_step").get<std::int64_t>();
-    checkpoint.best_metric = manifest.at("best_metric").get<double>();
-    checkpoint.values = read_tensor(weights, "values", state);
-    checkpoint.first_moments = read_tensor(weights, "first_moments", state);
-    checkpoint.second_moments = read_tensor(weights, "second_moments", state);
-    if (weights.find("best_values"))
-      checkpoint.best_values = read_tensor(weights, "best_values", state);
+    check_same(manifest, "environment", environment(expected), directory);
     return checkpoint;
   }
   return std::nullopt;

@@ -1,11 +1,9 @@
-// A resumable state of training: OUTPUT/checkpoints/step-NNNNNNNN/, each written whole or not at
-// all.
-//   state.safetensors   values, first_moments, second_moments, and best_values if there are any
-//   manifest.json       format version, step, best, seed, threads, instruction set, configuration
-//   hash,
-//                       and size and SHA-256 of state.safetensors
+// A resumable state of training: OUTPUT/checkpoints/step-NNNNNNNN/, each whole or not there.
+//   state.safetensors  values, first_moments, second_moments, and best_values if there are any
+//   manifest.json      format version, step, totals, best, seed, environment, configuration hash,
+//                      size and SHA-256 of state.safetensors
 // A resumed run equals an uninterrupted one bit for bit on the CPU with the same number of threads
-// and instruction set, which are recorded and checked.
+// and instruction set; they and the device are recorded and checked.
 #pragma once
 
 #include <cstdint>
@@ -23,17 +21,21 @@ struct Checkpoint {
   std::uint64_t seed = 0;
   Fingerprint configuration;                         // of everything that decides the numbers
   at::Tensor values, first_moments, second_moments;  // [count] fp32
+  std::string device;                                // describe_device()
+  std::int64_t pairs = 0;                            // of all steps so far, like the next two
+  double seconds = 0, last_loss = 0;
   std::int64_t best_step = 0;
   double best_metric = -1;
   at::Tensor best_values;  // undefined if nothing was evaluated yet
 };
 
-// Keeps the newest two. Returns the directory written.
+// Keeps this one and the newest before it; later ones, which a resumed run has passed over, go.
+// Returns the directory written.
 std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpoint);
 
-// The newest checkpoint whose manifest holds; damaged ones are passed over with a warning that
-// names them. None if there is no good one. Error{kConfig} where the configuration, seed, thread
-// count or instruction set differ from `expected` (only those fields of it are read).
+// The newest checkpoint that is whole; damaged ones are passed over with a warning that names them.
+// None if there is no good one. Error{kConfig} where the configuration, seed, device, thread count
+// or instruction set differ from `expected` (those fields and the size of `values` are read).
 std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder,
                                                  const Checkpoint& expected);
 

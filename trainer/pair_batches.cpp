@@ -20,19 +20,13 @@ PairBatches::PairBatches(const EmbeddingModel& model, const TrainingRows& rows,
     columns_.push_back(model.tokenize(role, texts));
     pool_from_.push_back(model.unpooled_tokens(role));
   }
-  // The peer plans its schedule by ceil(rows / batch) steps an epoch whatever its sampler then
-  // yields, and stops there.
-  const std::int64_t planned = (count + config.batch_size - 1) / config.batch_size;
-  scheduled_steps_ = planned * config.epochs;
-  if (config.max_steps > 0)
-    scheduled_steps_ = std::min<std::int64_t>(scheduled_steps_, config.max_steps);
   for (int epoch = 0; epoch < config.epochs; ++epoch) {
     Batches batches = config.sampler == "default"
                           ? default_batches(count, config.batch_size, seed, epoch)
                           : no_duplicates_batches(rows, config.batch_size, seed, epoch);
     const auto size = static_cast<double>(batches.size());
     for (std::size_t b = 0; b < batches.size(); ++b) {
-      if (steps() == scheduled_steps_) return;
+      if (config.max_steps > 0 && steps() == config.max_steps) return;
       steps_.push_back({epoch, std::move(batches[b]), epoch + (static_cast<double>(b) + 1) / size,
                         b + 1 == batches.size()});
     }
@@ -51,7 +45,8 @@ StepPlan PairBatches::at(std::int64_t step) const {
       const auto ids = columns_[c][row];
       plan.batch.sequence_of.push_back(packed.num_sequences());
       packed.add(ids.data(), static_cast<std::int64_t>(ids.size()),
-                 (chosen.epoch * total + row) * num_columns + c, pool_from_[c]);
+                 (chosen.epoch * total + row) * num_columns + c,
+                 std::min(pool_from_[c], static_cast<int>(ids.size()) - 1));
     }
   plan.batch.step = step;
   plan.batch.rows = static_cast<int>(rows);

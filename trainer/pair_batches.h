@@ -21,7 +21,6 @@ class PairBatches : public BatchSource {
 
   StepPlan at(std::int64_t step) const override;
   std::int64_t steps() const override { return static_cast<std::int64_t>(steps_.size()); }
-  std::int64_t scheduled_steps() const override { return scheduled_steps_; }
 
  private:
   struct Step {
@@ -34,7 +33,7 @@ class PairBatches : public BatchSource {
   std::vector<int> pool_from_;  // of each column
   std::vector<std::int64_t> document_id_;
   std::vector<Step> steps_;
-  std::int64_t scheduled_steps_ = 0, chunk_tokens_ = 0;
+  std::int64_t chunk_tokens_ = 0;
 };
 
 }  // namespace attune

@@ -36,23 +36,23 @@ Fingerprint configuration_of(const FinetuneOptions& options, const EmbeddingMode
                              const std::optional<EmbeddingQAFinetuneDataset>& validation) {
   TrainConfig train = options.train;
   train.checkpoint_steps = 0;  // how often it is saved changes nothing
-  return Sha256()
-      .update(print_config(train))
-      .update(base.fingerprint())
-      .update(base.prompt(Role::kQuery))
-      .update(dataset.fingerprint())
-      .update(validation ? validation->fingerprint() : "")
-      .hex();
+  train.negatives = train.negatives.empty() ? "" : sha256_file(train.negatives);
+  Sha256 hash;
+  for (const std::string& part :
+       {print_config(train), base.fingerprint(), base.prompt(Role::kQuery), dataset.fingerprint(),
+        validation ? validation->fingerprint() : std::string()})
+    hash.update(str_cat(part.size(), ":", part));
+  return hash.hex();
 }
 
-// The last step's loss and the wall time are what the callbacks see anyway.
-class LastStep : public Callback {
+// What the result tells of all steps, those before a resume included.
+class Totals : public Callback {
  public:
   void on_step(const StepReport& report) override {
-    last = report;
+    loss = report.loss;
     pairs += report.pairs;
   }
-  StepReport last;
+  double loss = 0;
   std::int64_t pairs = 0;
 };
 
@@ -79,6 +79,8 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
   const std::unique_ptr<Loss> loss = make_loss(options_.train.loss);
 
   Checkpoint identity;
+  identity.device = describe_device(model->device());
+  identity.values = model->parameters().values();
   identity.seed = options_.seed;
   identity.configuration = configuration_of(options_, *model, dataset_, val_dataset_);
   const std::string base_fingerprint = model->fingerprint();
@@ -96,7 +98,16 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
   if (val_dataset_)
     best.emplace(model, *val_dataset_, options_.evaluate_k, options_.train.evaluate_steps,
                  listeners);
+  Totals totals;
+  double seconds_before = 0;
+  const auto seconds = [&] {
+    return seconds_before +
+           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
   if (resumed) {
+    totals.loss = resumed->last_loss;
+    totals.pairs = resumed->pairs;
+    seconds_before = resumed->seconds;
     const at::NoGradGuard no_grad;
     at::Tensor values = model->parameters().values();
     values.copy_(resumed->values);
@@ -112,6 +123,9 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
     metrics.sync();
     Checkpoint checkpoint = identity;
     checkpoint.next_step = trainer.next_step();
+    checkpoint.last_loss = totals.loss;
+    checkpoint.pairs = totals.pairs;
+    checkpoint.seconds = seconds();
     checkpoint.values = model->parameters().values();
     checkpoint.first_moments = trainer.optimizer().first_moments();
     checkpoint.second_moments = trainer.optimizer().second_moments();
@@ -122,10 +136,9 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
     }
     save_checkpoint(checkpoints, checkpoint);
   };
-  LastStep last;
   PeriodicCheckpoint periodic(options_.train.checkpoint_steps, save);
   trainer.add(metrics);
-  trainer.add(last);
+  trainer.add(totals);
   if (progress) trainer.add(*progress);
   if (best) trainer.add(*best);
   trainer.add(periodic);  // after the evaluation, so that a checkpoint holds its result
@@ -134,8 +147,8 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
   FinetuneResult result;
   result.finished = trainer.next_step() == batches.steps();
   result.steps = trainer.next_step();
-  result.pairs = last.pairs;
-  result.final_loss = last.last.loss;
+  result.pairs = totals.pairs;
+  result.final_loss = totals.loss;
   result.skipped_empty = rows.skipped_empty;
   result.skipped_unanswered = rows.skipped_unanswered;
   result.best_step = best && best->has_best() ? best->best_step() : result.steps;
@@ -156,7 +169,7 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
     lineage["best_step"] = result.best_step;
     write_artifact(*model, artifact_path(), lineage, model_card(*model, options_, rows.num_rows()));
   }
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.seconds = seconds();
   return result;
 }
 

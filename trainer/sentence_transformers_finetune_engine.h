@@ -45,7 +45,7 @@ class SentenceTransformersFinetuneEngine {
                                      std::optional<EmbeddingQAFinetuneDataset> val_dataset,
                                      FinetuneOptions options);
 
-  // Trains and writes OUTPUT/artifact. Callable once.
+  // Trains and writes OUTPUT/artifact.
   FinetuneResult finetune(const std::function<bool()>& stop_requested = {});
 
   // The artifact, loaded; only after finetune() has finished.

@@ -71,7 +71,7 @@ struct TrainConfig {
     f.field("checkpoint_steps", checkpoint_steps,
             "save a resumable checkpoint every so many steps; 0: never", at_least(0));
     f.field("chunk_tokens", chunk_tokens,
-            "tokens embedded at a time (GradCache): bounds memory, changes no number; 0: the whole "
+            "tokens embedded at a time (GradCache): bounds memory, same loss; 0: the whole "
             "batch",
             at_least(0));
     f.field("use_all_docs", use_all_docs, "one row per relevant passage rather than per query");

@@ -6,10 +6,10 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <c10/util/Exception.h>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "models/device.h"
 #include "models/encoder_embedding.h"
 
 namespace attune {
@@ -47,7 +47,7 @@ Trainer::Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& sou
       seed_(seed),
       optimizer_(trainable(model), config.weight_decay) {
   schedule_.kind = config.schedule;
-  schedule_.total_steps = source.scheduled_steps();
+  schedule_.total_steps = source.steps();
   // transformers' get_warmup_steps rounds up.
   schedule_.warmup_steps = static_cast<std::int64_t>(
       std::ceil(static_cast<double>(schedule_.total_steps) * config.warmup_ratio));
@@ -94,7 +94,8 @@ StepReport Trainer::take_step(std::int64_t step) {
     try {
       report.loss = forward_backward(plan, options).item<double>();
       break;
-    } catch (const c10::OutOfMemoryError& error) {
+    } catch (const std::exception& error) {
+      if (!is_out_of_memory(error)) throw;
       const std::int64_t longest = std::max_element(plan.chunks.begin(), plan.chunks.end(),
                                                     [](const auto& a, const auto& b) {
                                                       return a.num_tokens() < b.num_tokens();
@@ -106,8 +107,7 @@ StepReport Trainer::take_step(std::int64_t step) {
           });
       if (attempt == kMaxMemoryRetries || !splittable)
         throw_error(ErrorKind::kResources, "step ", step + 1, ": out of memory with chunks of ",
-                    longest, " tokens: ", error.what_without_backtrace(),
-                    "; lower model.max_length");
+                    longest, " tokens; lower model.max_length");
       chunk_limit_ = std::max<std::int64_t>(1, longest / 2);
       replan(plan, chunk_limit_);
       log_warning(str_cat("step ", step + 1, ": out of memory; going on with chunks of ",

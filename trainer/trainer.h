@@ -35,7 +35,6 @@ class Trainer {
   void run(const std::function<bool()>& stop_requested = {});
 
   std::int64_t next_step() const { return next_step_; }  // 0-based
-  std::int64_t total_steps() const { return source_.steps(); }
   AdamW& optimizer() { return optimizer_; }
   void resume_at(std::int64_t step) { next_step_ = step; }
 

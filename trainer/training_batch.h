@@ -33,8 +33,7 @@ class BatchSource {
  public:
   virtual ~BatchSource() = default;
   virtual StepPlan at(std::int64_t step) const = 0;
-  virtual std::int64_t steps() const = 0;            // that will be taken
-  virtual std::int64_t scheduled_steps() const = 0;  // for which the learning rate is planned
+  virtual std::int64_t steps() const = 0;
 };
 
 }  // namespace attune

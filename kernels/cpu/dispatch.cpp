@@ -47,6 +47,7 @@ void AttentionWorkspace::Free::operator()(float* p) const { std::free(p); }
 float* AttentionWorkspace::floats(std::int64_t count) {
   if (count > capacity_) {
     memory_.reset();
+    capacity_ = 0;  // aligned_alloc may fail below, and this workspace be used again
     const std::size_t bytes = (static_cast<std::size_t>(count) * sizeof(float) + 63) / 64 * 64;
     memory_.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
     if (!memory_) throw std::bad_alloc();

@@ -136,7 +136,7 @@ void attention_backward(const AttentionProblem& problem, std::int64_t index, con
   const float* out_strided = out + item.first_token * hidden + static_cast<long>(item.head) * D;
 
   float* next =
-      workspace.floats(2 * transposed + 6 * matrix + static_cast<long>(kBlock) * (3 * Lp + Dp));
+      workspace.floats(2 * transposed + 5 * matrix + static_cast<long>(kBlock) * (3 * Lp + Dp));
   const auto take = [&next](long count) {
     float* p = next;
     next += count;

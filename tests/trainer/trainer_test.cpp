@@ -208,7 +208,6 @@ TEST(PairBatches, MaxStepsEndsTheRunAndItsSchedule) {
   config.max_steps = 2;
   const PairBatches batches(*model, tiny_rows(), config, 42);
   EXPECT_EQ(batches.steps(), 2);
-  EXPECT_EQ(batches.scheduled_steps(), 2);
 }
 
 }  // namespace
