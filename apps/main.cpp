@@ -95,6 +95,7 @@ bool wants_json(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with an exit code of its own
+  ::signal(SIGXFSZ, SIG_IGN);  // so is a file that grows over the limit
   try {
     return attune::dispatch(argc, argv);
   } catch (...) {

@@ -1,6 +1,7 @@
 #include "apps/stop_signal.h"
 
 #include <atomic>
+#include <cerrno>
 
 #include <signal.h>
 #include <unistd.h>
@@ -13,8 +14,10 @@ static_assert(std::atomic<int>::is_always_lock_free);
 
 extern "C" void on_stop_signal(int signal) {
   if (received.exchange(signal) != 0) ::_exit(128 + signal);
+  const int saved_errno = errno;
   const char said[] = "\nstopping after this step (once more: at once)\n";
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, said, sizeof said - 1);
+  errno = saved_errno;
 }
 
 }  // namespace

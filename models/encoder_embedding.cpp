@@ -1,6 +1,7 @@
 #include "models/encoder_embedding.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 
@@ -45,6 +46,9 @@ void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
     const at::Tensor vectors =
         model_->embed(to_device(batch, model_->device()), options).to(at::kCPU).contiguous();
     const float* rows = vectors.const_data_ptr<float>();
+    if (!std::all_of(rows, rows + vectors.numel(), [](float x) { return std::isfinite(x); }))
+      throw_error(ErrorKind::kData, name_,
+                  ": an embedding holds NaN or infinity; the model's weights are not usable");
     for (std::size_t i = begin; i < end; ++i)
       std::copy_n(rows + static_cast<std::int64_t>(i - begin) * width, width,
                   out.data() + order[i] * width);

@@ -56,6 +56,16 @@ std::vector<Evaluation> evaluate_systems(const RunConfig& config, const std::str
 
 }  // namespace
 
+EmbeddingQAFinetuneDataset load_test_set(const RunConfig& config) {
+  const std::string path = data_paths(config).test;
+  auto test = EmbeddingQAFinetuneDataset::from_json(path);
+  for (const std::vector<std::int64_t>& relevant : test.relevant_docs)
+    if (!relevant.empty()) return test;
+  throw_error(ErrorKind::kData, path,
+              ": holds no query with a relevant passage, so nothing can be measured; give "
+              "data.test, or name pages with questions in generate.question_pages");
+}
+
 std::string evaluate_stage(const RunConfig& config) {
   const auto started = std::chrono::steady_clock::now();
   const std::string artifact = config.output + "/artifact", test_path = data_paths(config).test;
@@ -74,11 +84,7 @@ std::string evaluate_stage(const RunConfig& config) {
     log_info("evaluate: unchanged, not run again");
     return last->result.value("table", "");
   }
-  const auto test = EmbeddingQAFinetuneDataset::from_json(test_path);
-  if (test.queries.size() == 0)
-    throw_error(ErrorKind::kData, test_path,
-                ": holds no query, so nothing can be measured; give data.test, "
-                "or name pages with questions in generate.question_pages");
+  const EmbeddingQAFinetuneDataset test = load_test_set(config);
   const std::vector<Evaluation> systems = evaluate_systems(config, artifact, test);
   write_file_durably(config.output + "/evaluation.json",
                      report_json(test_path, systems).dump(2) + "\n");

@@ -53,6 +53,7 @@ std::string run(const RunConfig& config, const StopRequested& stop) {
   write_resolved(config);
   if (config.has_generate) generate_stage(config);
   if (!config.has_train) return "";
+  if (config.has_evaluate) load_test_set(config);
   const TrainOutcome trained = train_stage(config, Existing::kUpdate, stop);
   const std::string table = config.has_evaluate ? evaluate_stage(config) + "\n" : "";
   return table + how_to_load(trained.artifact);

@@ -51,6 +51,7 @@ bool StageRecord::is_current(const std::string& run_directory,
 std::optional<StageRecord> read_stage_record(const std::string& run_directory,
                                              const std::string& stage) {
   const std::string path = record_path(run_directory, stage);
+  remove_stale_temporaries(path);
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return std::nullopt;
   try {

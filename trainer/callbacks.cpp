@@ -6,6 +6,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
 
@@ -75,6 +76,14 @@ void ProgressLine::on_step(const StepReport& report) {
   progress_.update(report.step, detail.str());
 }
 
+void check_embeds(const std::shared_ptr<const EmbeddingModel>& model, const std::string& text) {
+  try {
+    EncoderEmbedding(model, "the model in training").get_text_embedding(text);
+  } catch (const Error& error) {
+    throw_error(ErrorKind::kDiverged, error.what(), "; lower train.learning_rate");
+  }
+}
+
 BestModel::BestModel(std::shared_ptr<const EmbeddingModel> model,
                      const EmbeddingQAFinetuneDataset& validation, std::vector<int> k, int every,
                      std::vector<Callback*> listeners)
@@ -90,6 +99,7 @@ BestModel::BestModel(std::shared_ptr<const EmbeddingModel> model,
 void BestModel::on_step(const StepReport& report) {
   const bool due = every_ > 0 && report.step % every_ == 0;
   if (!due && !report.ends_epoch && report.step != report.total_steps) return;
+  if (validation_.corpus.size() > 0) check_embeds(model_, validation_.corpus.text(0));
   for (Callback* listener : listeners_) listener->on_evaluate_begin();
   const auto start = std::chrono::steady_clock::now();
   const Evaluation evaluation = evaluate(embedding_, validation_, k_);

@@ -70,6 +70,10 @@ class BestModel : public Callback {
   double best_metric_ = -1;
 };
 
+// Error{kDiverged} where the model gives no finite vector any more: weights can be finite and yet
+// too large. Such a model is neither measured nor written.
+void check_embeds(const std::shared_ptr<const EmbeddingModel>& model, const std::string& text);
+
 // Calls `save` every `every` steps.
 class PeriodicCheckpoint : public Callback {
  public:

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
 
 #include "core/config_reader.h"
 #include "core/error.h"
@@ -76,6 +77,10 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
                         rows.skipped_unanswered,
                         " queries without a relevant passage are left out"));
   const PairBatches batches(*model, rows, options_.train, options_.seed);
+  if (rows.columns.size() == 2 && batches.steps() == rows.num_rows() * options_.train.epochs)
+    throw_error(ErrorKind::kData,
+                "every batch would hold one pair, so there is nothing to tell it "
+                "apart from: give more pairs, or pairs of different texts");
   const std::unique_ptr<Loss> loss = make_loss(options_.train.loss);
 
   Checkpoint identity;
@@ -120,6 +125,9 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
     log_info(str_cat("going on at step ", resumed->next_step + 1, " of ", batches.steps()));
   }
   const auto save = [&] {
+    if (!at::isfinite(model->parameters().values()).all().item<bool>())
+      throw_error(ErrorKind::kDiverged, "after step ", trainer.next_step(),
+                  " the weights hold NaN or infinity: nothing is saved; lower train.learning_rate");
     metrics.sync();
     Checkpoint checkpoint = identity;
     checkpoint.next_step = trainer.next_step();
@@ -161,6 +169,7 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
       at::Tensor values = model->parameters().values();
       values.copy_(best->best_values());
     }
+    check_embeds(model, rows.columns[1][0]);
     Json lineage = options_.lineage;
     lineage["base"] = options_.model.base;
     lineage["base_fingerprint"] = base_fingerprint;

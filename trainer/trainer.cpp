@@ -119,11 +119,10 @@ StepReport Trainer::take_step(std::int64_t step) {
   report.learning_rate = config_.learning_rate * schedule_.factor(step);
   report.grad_norm = optimizer_.clip_gradients(config_.max_grad_norm).item<double>();
   if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm))
-    throw_error(
-        ErrorKind::kDiverged, "step ", step + 1, ": loss ", report.loss, ", gradient norm ",
-        report.grad_norm, " at learning rate ", report.learning_rate,
-        ": not finite. The weights of the step before are untouched; lower train.learning_rate "
-        "or look at the rows of this batch");
+    throw_error(ErrorKind::kDiverged, "step ", step + 1, ": loss ", report.loss, ", gradient norm ",
+                report.grad_norm, " at learning rate ", report.learning_rate,
+                ": not finite. This step changed no weight; lower train.learning_rate "
+                "or look at the rows of this batch");
   optimizer_.step(report.learning_rate);
   report.pairs = plan.batch.rows;
   report.tokens = tokens_of(plan);
