@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -124,6 +125,19 @@ std::string gunzip(const std::string& path, std::string_view bytes, std::size_t 
 }
 
 }  // namespace
+
+bool file_exists(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::exists(path, error)) return true;
+  const bool is_link = fs::is_symlink(fs::symlink_status(path, error));
+  if (is_link)
+    throw_error(ErrorKind::kData, path,
+                ": a link that leads nowhere; fetch or copy the file again");
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory)
+    throw_error(ErrorKind::kData, path, ": cannot be looked at: ", error.message());
+  return false;
+}
 
 std::string read_file(const std::string& path, std::size_t max_bytes) {
   const Descriptor file(path);

@@ -10,6 +10,10 @@
 
 namespace attune {
 
+// Whether a file or folder is there. A link that leads nowhere (a half-fetched model), a loop of
+// links or a folder that may not be searched is an Error{kData}, never the same as "absent".
+bool file_exists(const std::string& path);
+
 std::string read_file(const std::string& path, std::size_t max_bytes = std::size_t{4} << 30);
 
 // As read_file; a path ending in .gz, or bytes that start with the gzip magic, are decompressed.

@@ -7,6 +7,7 @@
 
 #include "core/durable.h"
 #include "core/error.h"
+#include "core/file.h"
 
 namespace attune {
 namespace {
@@ -85,7 +86,7 @@ void write_artifact(const EmbeddingModel& model, const std::string& directory, c
   for (const char* name :
        {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"}) {
     const fs::path file = fs::path(source.transformer_path) / name;
-    if (fs::exists(file)) out.copy_file(file.string(), name);
+    if (file_exists(file.string())) out.copy_file(file.string(), name);
   }
   Json modules =
       Json::array({module_json(0, "", "Transformer"), module_json(1, "1_Pooling", "Pooling")});

@@ -26,7 +26,9 @@ struct ModelConfig {
 
   template <class Fields>
   void visit(Fields& f) {
-    f.field("base", base, "directory, local:DIR, or a name in the Hugging Face cache", required());
+    Constraint named = required();
+    named.not_empty = true;
+    f.field("base", base, "directory, local:DIR, or a name in the Hugging Face cache", named);
     f.field("max_length", max_length, "tokens a text is cut to; 0: the base model's limit",
             at_least(0));
     if (prompts.given || f.has("prompts"))

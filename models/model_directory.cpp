@@ -21,7 +21,7 @@ Json read_object(const fs::path& path) {
 }
 
 Json read_object_if_there(const fs::path& path) {
-  return fs::exists(path) ? read_object(path) : Json::object();
+  return file_exists(path.string()) ? read_object(path) : Json::object();
 }
 
 bool read_bool(const Json& json, const char* key, bool otherwise, const std::string& path) {
@@ -175,12 +175,14 @@ void read_max_length(ModelDirectory& model) {
 
 ModelDirectory read_model_directory(const std::string& path) {
   const fs::path root(path);
-  if (!fs::is_directory(root)) throw_error(ErrorKind::kData, path, ": no such model directory");
+  std::error_code ignored;
+  if (!fs::is_directory(root, ignored))
+    throw_error(ErrorKind::kData, path, ": no such model directory");
   ModelDirectory model;
   model.path = model.transformer_path = path;
-  if (fs::exists(root / "modules.json"))
+  if (file_exists((root / "modules.json").string()))
     read_modules(root, model);
-  else if (!fs::exists(root / "config.json"))
+  else if (!file_exists((root / "config.json").string()))
     throw_error(ErrorKind::kData, path,
                 ": not a model: neither modules.json nor config.json is there");
   model.config = read_object(fs::path(model.transformer_path) / "config.json");

@@ -135,14 +135,14 @@ Weights Weights::from_directory(const std::string& directory) {
   namespace fs = std::filesystem;
   Weights weights;
   const fs::path root(directory);
-  if (fs::exists(root / "model.safetensors")) {
+  if (file_exists((root / "model.safetensors").string())) {
     weights.add_file((root / "model.safetensors").string());
     return weights;
   }
   const std::string index_path = (root / "model.safetensors.index.json").string();
-  if (!fs::exists(index_path)) {
+  if (!file_exists(index_path)) {
     for (const char* pickle : {"pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt"})
-      if (fs::exists(root / pickle))
+      if (file_exists((root / pickle).string()))
         throw_error(ErrorKind::kData, (root / pickle).string(),
                     ": pickles can run code and are not read. Convert once in Python: "
                     "AutoModel.from_pretrained(DIR).save_pretrained(DIR, safe_serialization=True)");

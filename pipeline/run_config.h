@@ -71,7 +71,9 @@ struct RunConfig {
     Constraint only_version = between(1, 1);
     only_version.required = true;
     f.field("version", version, "of this format", only_version);
-    f.field("name", name, "of the run: letters, digits, '-', '_' and '.'", required());
+    Constraint named = required();
+    named.not_empty = true;
+    f.field("name", name, "of the run: letters, digits, '-', '_' and '.'", named);
     f.field("seed", seed, "of the data order, dropout and splits");
     f.field("device", device, "auto (the first GPU, else the processor), cpu, cuda or cuda:N");
     f.field("output", output, "folder of the run; left out: runs/NAME");

@@ -18,13 +18,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxFileBytes = std::size_t{256} << 20;
 constexpr std::int64_t kTextsPerPiece = 64;  // enough work for a thread, few enough to share evenly
 
-bool exists(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 Json read_json_if_there(const std::string& path) {
-  return exists(path) ? read_json_file(path, kMaxFileBytes) : Json(nullptr);
+  return file_exists(path) ? read_json_file(path, kMaxFileBytes) : Json(nullptr);
 }
 
 }  // namespace
@@ -79,19 +74,19 @@ int Tokenizer::prompt_tokens(std::string_view prompt, int max_length) const {
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& model_directory) {
   const std::string path = (fs::path(model_directory) / "tokenizer.json").string();
-  if (exists(path)) {
+  if (file_exists(path)) {
     return std::make_unique<BertWordPiece>(
         read_tokenizer_json(read_json_file(path, kMaxFileBytes), path), path);
   }
   const std::string vocabulary = (fs::path(model_directory) / "vocab.txt").string();
-  if (!exists(vocabulary)) {
+  if (!file_exists(vocabulary)) {
     throw_error(ErrorKind::kData, model_directory,
                 ": found neither tokenizer.json nor vocab.txt; a model directory has one of them");
   }
   const std::string config = (fs::path(model_directory) / "tokenizer_config.json").string();
   const std::string map = (fs::path(model_directory) / "special_tokens_map.json").string();
   const std::string added = (fs::path(model_directory) / "added_tokens.json").string();
-  if (exists(added)) {
+  if (file_exists(added)) {
     throw_error(ErrorKind::kData, added, ": tokens added to a vocab.txt are not read; save the ",
                 "tokenizer with a tokenizer.json");
   }

@@ -219,6 +219,25 @@ TEST(EmbeddingModel, MissingFilesAreNamed) {
   EXPECT_NE(load_error("no/such/model").find("never downloads"), std::string::npos);
 }
 
+TEST(EmbeddingModel, ALinkThatLeadsNowhereIsNotAnAbsentFile) {
+  for (const char* file : {"modules.json", "tokenizer.json", "sentence_bert_config.json"}) {
+    const TemporaryFolder folder;
+    const std::string directory = copy_tiny(folder);
+    std::filesystem::remove(directory + "/" + file);
+    std::filesystem::create_symlink("/no/such/blob", directory + "/" + file);
+    EXPECT_NE(load_error(directory).find(std::string(file) + ": a link that leads nowhere"),
+              std::string::npos)
+        << load_error(directory);
+  }
+}
+
+TEST(EmbeddingModel, WeightsThatGiveNaNGiveNoVector) {
+  const auto model = load_tiny_bert();
+  at::Tensor values = model->parameters().values();
+  values.fill_(1e30);
+  EXPECT_THROW(EncoderEmbedding(model, "spoiled").get_text_embedding("the ship"), Error);
+}
+
 TEST(EmbeddingModel, ANameIsFoundInTheHuggingFaceCache) {
   const TemporaryFolder folder;
   const std::string snapshot = folder / "hub/models--sentence-transformers--tiny/snapshots/abc123";
