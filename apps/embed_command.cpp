@@ -36,9 +36,12 @@ Role parse_role(const std::string& name) {
   throw_error(ErrorKind::kConfig, "--role '", name, "' is not known: expected text or query");
 }
 
-// What exists and is no file (a device, a pipe, a folder) must not be replaced by one.
-void require_replaceable(const std::string& path) {
+// What exists and is no file (a device, a pipe, a folder) must not be replaced by one, nor the
+// texts themselves by their vectors.
+void require_replaceable(const std::string& path, const std::string& input) {
   std::error_code ignored;
+  if (std::filesystem::equivalent(path, input, ignored))
+    throw_error(ErrorKind::kConfig, path, ": --output is the file of --input; give another name");
   const auto status = std::filesystem::status(path, ignored);
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
     throw_error(ErrorKind::kResources, path,
@@ -55,8 +58,9 @@ void embed_command(const Arguments& arguments, const RunConfig&) {
   options.max_length = arguments.number("--max-length", 0, 1);
   options.batch_tokens = arguments.number("--batch-tokens", options.batch_tokens, 1);
   const std::string output = arguments.value("--output");
-  require_replaceable(output);
-  const std::vector<std::string> texts = read_texts(arguments.value("--input"));
+  const std::string input = arguments.value("--input");
+  require_replaceable(output, input);
+  const std::vector<std::string> texts = read_texts(input);
   const std::vector<std::string_view> views = views_of(texts);
   const auto model = resolve_embed_model(arguments.value("--model"), options);
   const std::vector<float> vectors = role == Role::kQuery ? model->get_query_embedding_batch(views)

@@ -125,6 +125,13 @@ TEST_F(Embed, OutputThatCannotBeWritten) {
     EXPECT_EQ(outcome.code, 4) << output << ": " << outcome.err;
   }
   EXPECT_TRUE(fs::is_character_file("/dev/full")) << "a device was replaced by a file";
+  fs::create_symlink("a.txt", folder_ / "link");
+  for (const std::string output : {"./a.txt", "link"}) {
+    auto arguments = embed;
+    arguments.push_back(output);
+    EXPECT_EQ(run(arguments).code, 2) << output;
+  }
+  EXPECT_EQ(slurp(folder_ / "a.txt"), "a\n");
   EXPECT_EQ(run({"tokenize", "--model", kTinyModel, "--input", "a.txt"}, "/dev/full").code, 4);
 }
 
