@@ -1,23 +1,25 @@
-// Self-attention over packed sequences, fp32, on the CPU, with counter dropout on the
-// probabilities:
+// Self-attention over packed sequences, on the CPU, with counter dropout on the probabilities:
 //
 //   S = scale * Q K^T,  P = softmax(S) by row,  out = dropout(P) V     per sequence and head
 //
 // P is never kept: backward recomputes it from the log-sum-exp of each row (as FlashAttention, Dao
-// 2022). Every (sequence, head) pair is an independent work item, so any split over threads gives
-// the same bits. Sources compiled for portable, AVX2 and AVX-512; the best that the processor has
-// is taken at run time, and their results agree to rounding.
+// 2022). T is float or BFloat16, widened on load; all sums are fp32. Every (sequence, head) pair is
+// an independent work item, so any split over threads gives the same bits. Sources compiled for
+// portable, AVX2 and AVX-512; the best that the processor has is taken at run time, and their
+// results agree to rounding.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 
+#include "kernels/bfloat16.h"
 #include "kernels/counter_dropout.h"
 
 namespace attune {
 
+template <class T>
 struct AttentionProblem {
-  const float* qkv = nullptr;                // [tokens, 3 * heads * head_dim]: all Q, all K, all V
+  const T* qkv = nullptr;                    // [tokens, 3 * heads * head_dim]: all Q, all K, all V
   const std::int32_t* cu_seqlens = nullptr;  // [sequences + 1]
   const std::int64_t* sequence_uid = nullptr;  // [sequences]; read only when dropout is on
   std::int64_t sequences = 0, tokens = 0;
@@ -43,12 +45,14 @@ class AttentionWorkspace {
 };
 
 // out [tokens, heads * head_dim]; lse [heads, tokens]: log sum exp of each row of S.
-void attention_forward_cpu(const AttentionProblem& problem, std::int64_t item, float* out,
+template <class T>
+void attention_forward_cpu(const AttentionProblem<T>& problem, std::int64_t item, T* out,
                            float* lse, AttentionWorkspace& workspace);
 
 // grad_qkv [tokens, 3 * heads * head_dim]: this item's part is written, not added to.
-void attention_backward_cpu(const AttentionProblem& problem, std::int64_t item, const float* out,
-                            const float* lse, const float* grad_out, float* grad_qkv,
+template <class T>
+void attention_backward_cpu(const AttentionProblem<T>& problem, std::int64_t item, const T* out,
+                            const float* lse, const T* grad_out, T* grad_qkv,
                             AttentionWorkspace& workspace);
 
 // "portable", "avx2" or "avx512"; set_kernel_isa is for tests and throws std::invalid_argument for

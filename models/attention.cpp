@@ -12,6 +12,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/attention.h"
+#include "models/kernel_data.h"
+#include "models/saved_dropout.h"
 
 namespace attune {
 namespace {
@@ -35,12 +37,13 @@ struct PackedSpec {
   Dropout dropout;
 };
 
-AttentionProblem make_problem(const at::Tensor& qkv, const at::Tensor& cu_seqlens,
-                              const at::Tensor& sequence_uid, const PackedSpec& spec) {
-  AttentionProblem problem;
-  problem.qkv = qkv.const_data_ptr<float>();
-  problem.cu_seqlens = cu_seqlens.const_data_ptr<std::int32_t>();
-  problem.sequence_uid = sequence_uid.const_data_ptr<std::int64_t>();
+template <class T>
+AttentionProblem<T> make_problem(const at::Tensor& qkv, const at::Tensor& cu_seqlens,
+                                 const at::Tensor& sequence_uid, const PackedSpec& spec) {
+  AttentionProblem<T> problem;
+  problem.qkv = elements<T>(qkv);
+  problem.cu_seqlens = elements<std::int32_t>(cu_seqlens);
+  problem.sequence_uid = elements<std::int64_t>(sequence_uid);
   problem.sequences = cu_seqlens.numel() - 1;
   problem.tokens = qkv.size(0);
   problem.heads = spec.heads;
@@ -55,40 +58,38 @@ class CpuAttention : public torch::autograd::Function<CpuAttention> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv,
                             const at::Tensor& cu_seqlens, const at::Tensor& sequence_uid,
                             const PackedSpec& spec) {
-    const AttentionProblem problem = make_problem(qkv, cu_seqlens, sequence_uid, spec);
-    at::Tensor out = at::empty(
-        {problem.tokens, static_cast<std::int64_t>(spec.heads) * spec.head_dim}, qkv.options());
-    at::Tensor lse = at::empty({spec.heads, problem.tokens}, qkv.options());
-    float* out_data = out.mutable_data_ptr<float>();
-    float* lse_data = lse.mutable_data_ptr<float>();
-    for_each_item(problem.items(), [&](std::int64_t item, AttentionWorkspace& workspace) {
-      attention_forward_cpu(problem, item, out_data, lse_data, workspace);
+    const std::int64_t tokens = qkv.size(0);
+    at::Tensor out =
+        at::empty({tokens, static_cast<std::int64_t>(spec.heads) * spec.head_dim}, qkv.options());
+    at::Tensor lse = at::empty({spec.heads, tokens}, qkv.options().dtype(at::kFloat));
+    with_element_type(qkv.scalar_type(), [&]<class T>(T) {
+      const auto problem = make_problem<T>(qkv, cu_seqlens, sequence_uid, spec);
+      for_each_item(problem.items(), [&](std::int64_t item, AttentionWorkspace& workspace) {
+        attention_forward_cpu(problem, item, mutable_elements<T>(out), mutable_elements<float>(lse),
+                              workspace);
+      });
     });
     ctx->save_for_backward({qkv, cu_seqlens, sequence_uid, out, lse});
     ctx->saved_data["heads"] = spec.heads;
     ctx->saved_data["head_dim"] = spec.head_dim;
-    ctx->saved_data["key"] = static_cast<std::int64_t>(spec.dropout.call_key);
-    ctx->saved_data["threshold"] = static_cast<std::int64_t>(spec.dropout.threshold);
-    ctx->saved_data["scale"] = static_cast<double>(spec.dropout.scale);
+    save_dropout(*ctx, spec.dropout);
     return out;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const variable_list saved = ctx->get_saved_variables();
+    const at::Tensor& qkv = saved[0];
     const PackedSpec spec{static_cast<int>(ctx->saved_data["heads"].toInt()),
                           static_cast<int>(ctx->saved_data["head_dim"].toInt()),
-                          {static_cast<std::uint64_t>(ctx->saved_data["key"].toInt()),
-                           static_cast<std::uint32_t>(ctx->saved_data["threshold"].toInt()),
-                           static_cast<float>(ctx->saved_data["scale"].toDouble())}};
-    const AttentionProblem problem = make_problem(saved[0], saved[1], saved[2], spec);
+                          saved_dropout(*ctx)};
     const at::Tensor grad_out = grads[0].contiguous();
-    at::Tensor grad_qkv = at::empty(saved[0].sizes(), saved[0].options());
-    const float* out = saved[3].const_data_ptr<float>();
-    const float* lse = saved[4].const_data_ptr<float>();
-    const float* grad = grad_out.const_data_ptr<float>();
-    float* result = grad_qkv.mutable_data_ptr<float>();
-    for_each_item(problem.items(), [&](std::int64_t item, AttentionWorkspace& workspace) {
-      attention_backward_cpu(problem, item, out, lse, grad, result, workspace);
+    at::Tensor grad_qkv = at::empty(qkv.sizes(), qkv.options());
+    with_element_type(qkv.scalar_type(), [&]<class T>(T) {
+      const auto problem = make_problem<T>(qkv, saved[1], saved[2], spec);
+      for_each_item(problem.items(), [&](std::int64_t item, AttentionWorkspace& workspace) {
+        attention_backward_cpu(problem, item, elements<T>(saved[3]), elements<float>(saved[4]),
+                               elements<T>(grad_out), mutable_elements<T>(grad_qkv), workspace);
+      });
     });
     return {grad_qkv, {}, {}, {}};
   }
@@ -124,8 +125,8 @@ at::Tensor attention(const at::Tensor& qkv, const PackedTokens& tokens, const At
   const Dropout dropout =
       Dropout::make(spec.dropout, options.seed, options.step, layer, DropoutSite::kAttention);
   if (qkv.is_cuda()) return cuda_attention(qkv, tokens, spec, dropout.call_key);
-  return CpuAttention::apply(qkv.to(at::kFloat).contiguous(), tokens.cu_seqlens,
-                             tokens.sequence_uid, PackedSpec{spec.heads, spec.head_dim, dropout});
+  return CpuAttention::apply(qkv.contiguous(), tokens.cu_seqlens, tokens.sequence_uid,
+                             PackedSpec{spec.heads, spec.head_dim, dropout});
 }
 
 }  // namespace attune

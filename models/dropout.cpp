@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "kernels/dropout.h"
+#include "models/saved_dropout.h"
 #ifdef ATTUNE_WITH_CUDA
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -46,18 +47,13 @@ class CounterDropout : public torch::autograd::Function<CounterDropout> {
                             const at::Tensor& token_uid, const at::Tensor& positions,
                             const Dropout& dropout) {
     ctx->save_for_backward({token_uid, positions});
-    ctx->saved_data["key"] = static_cast<std::int64_t>(dropout.call_key);
-    ctx->saved_data["threshold"] = static_cast<std::int64_t>(dropout.threshold);
-    ctx->saved_data["scale"] = static_cast<double>(dropout.scale);
+    save_dropout(*ctx, dropout);
     return apply_mask(x, token_uid, positions, dropout);
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
                                                  torch::autograd::variable_list grads) {
     const auto saved = ctx->get_saved_variables();
-    const Dropout dropout{static_cast<std::uint64_t>(ctx->saved_data["key"].toInt()),
-                          static_cast<std::uint32_t>(ctx->saved_data["threshold"].toInt()),
-                          static_cast<float>(ctx->saved_data["scale"].toDouble())};
-    return {apply_mask(grads[0].contiguous(), saved[0], saved[1], dropout), {}, {}, {}};
+    return {apply_mask(grads[0].contiguous(), saved[0], saved[1], saved_dropout(*ctx)), {}, {}, {}};
   }
 };
 

@@ -71,6 +71,7 @@ std::shared_ptr<const EncoderEmbedding> load_encoder_embedding(const std::string
   if (options.max_length != 0) loaded->set_max_length(options.max_length);
   if (options.override_prompts)
     loaded->set_prompts({options.query_prompt, options.document_prompt});
+  loaded->pack_weights(compute);
   return std::make_shared<EncoderEmbedding>(std::move(loaded), model, compute, options.batch_tokens,
                                             options.threads);
 }

@@ -1,4 +1,8 @@
 // The one linear function: it alone knows the backends.
+//   CPU fp32   MKL on Intel's processors, oneDNN on others (docs/decisions/007)
+//   CPU bf16   oneDNN, which uses AVX512-BF16 or AMX where the processor has them
+//   CUDA       cuBLAS
+// On the processor the gradients of weight and bias are added to the arena in place.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,12 +13,19 @@ namespace attune {
 struct Linear {
   at::Tensor weight;  // [out, in] fp32
   at::Tensor bias;    // [out] fp32
+  at::Tensor packed;  // see pack(); else undefined
 };
 
-// y = x W^T + b, differentiable; x [n, in] of any float type, y [n, out] of type `compute`. On the
-// processor through oneDNN's _linear_pointwise in all three directions (forward, dX, dW); on CUDA
-// through cuBLAS. bf16: x, W and b are rounded, sums are fp32; gradients of W and b reach the fp32
-// parameters.
+// For serving on the processor: keeps the weight, rounded to `compute`, in the layout that oneDNN's
+// product wants, so that no call rounds and reorders it again. Calls without a gradient and of that
+// type use it; the weight must not change any more.
+void pack(Linear& layer, at::ScalarType compute);
+
+// y = x W^T + b, differentiable; x [n, in] of any float type, y [n, out] of type `compute`. bf16:
+// x, W and b are rounded, sums are fp32; gradients of W and b reach the fp32 parameters.
 at::Tensor linear(const at::Tensor& x, const Linear& layer, at::ScalarType compute);
+
+// erf GELU of linear(x): fused, and its backward needs no exponential (kernels/gelu.h).
+at::Tensor linear_gelu(const at::Tensor& x, const Linear& layer, at::ScalarType compute);
 
 }  // namespace attune

@@ -38,8 +38,8 @@ class ParameterStore {
   std::int64_t count() const { return values_.numel(); }
   std::int64_t decayed_count() const { return decayed_count_; }
 
-  // Makes every tensor a leaf whose .grad is a view of the gradient arena, so that backward adds
-  // there.
+  // Makes every tensor a leaf whose .grad is a view of the gradient arena, which is zero, so that
+  // backward adds there.
   void enable_training();
   void zero_gradients();
 

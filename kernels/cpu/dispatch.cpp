@@ -3,6 +3,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "kernels/cpu/isa.h"
 
@@ -56,21 +57,80 @@ float* AttentionWorkspace::floats(std::int64_t count) {
   return memory_.get();
 }
 
-void attention_forward_cpu(const AttentionProblem& problem, std::int64_t item, float* out,
-                           float* lse, AttentionWorkspace& workspace) {
-  active()->attention_forward(problem, item, out, lse, workspace);
+namespace {
+
+template <class T>
+const TypedKernels<T>& typed() {
+  if constexpr (std::is_same_v<T, float>)
+    return active()->fp32;
+  else
+    return active()->bf16;
 }
 
-void attention_backward_cpu(const AttentionProblem& problem, std::int64_t item, const float* out,
-                            const float* lse, const float* grad_out, float* grad_qkv,
-                            AttentionWorkspace& workspace) {
-  active()->attention_backward(problem, item, out, lse, grad_out, grad_qkv, workspace);
+}  // namespace
+
+template <class T>
+void attention_forward_cpu(const AttentionProblem<T>& problem, std::int64_t item, T* out,
+                           float* lse, AttentionWorkspace& workspace) {
+  typed<T>().attention_forward(problem, item, out, lse, workspace);
 }
+
+template <class T>
+void attention_backward_cpu(const AttentionProblem<T>& problem, std::int64_t item, const T* out,
+                            const float* lse, const T* grad_out, T* grad_qkv,
+                            AttentionWorkspace& workspace) {
+  typed<T>().attention_backward(problem, item, out, lse, grad_out, grad_qkv, workspace);
+}
+
+template <class T>
+void add_layer_norm_forward_cpu(const AddLayerNorm& norm, const AddLayerNormForward<T>& data,
+                                std::int64_t begin, std::int64_t end) {
+  typed<T>().add_layer_norm_forward(norm, data, begin, end);
+}
+
+template <class T>
+void add_layer_norm_backward_cpu(const AddLayerNorm& norm, const AddLayerNormBackward<T>& data,
+                                 std::int64_t begin, std::int64_t end) {
+  typed<T>().add_layer_norm_backward(norm, data, begin, end);
+}
+
+template <class T>
+void gelu_cpu(const T* x, T* y, T* derivative, std::int64_t begin, std::int64_t end) {
+  typed<T>().gelu(x, y, derivative, begin, end);
+}
+
+#define ATTUNE_INSTANTIATE(T)                                                                    \
+  template void attention_forward_cpu(const AttentionProblem<T>&, std::int64_t, T*, float*,      \
+                                      AttentionWorkspace&);                                      \
+  template void attention_backward_cpu(const AttentionProblem<T>&, std::int64_t, const T*,       \
+                                       const float*, const T*, T*, AttentionWorkspace&);         \
+  template void add_layer_norm_forward_cpu(const AddLayerNorm&, const AddLayerNormForward<T>&,   \
+                                           std::int64_t, std::int64_t);                          \
+  template void add_layer_norm_backward_cpu(const AddLayerNorm&, const AddLayerNormBackward<T>&, \
+                                            std::int64_t, std::int64_t);                         \
+  template void gelu_cpu(const T*, T*, T*, std::int64_t, std::int64_t)
+ATTUNE_INSTANTIATE(float);
+ATTUNE_INSTANTIATE(BFloat16);
+#undef ATTUNE_INSTANTIATE
 
 void dropout_cpu(const float* x, const std::int64_t* token_uid, const std::int32_t* positions,
                  float* y, std::int64_t begin, std::int64_t end, std::int64_t width,
                  const Dropout& dropout) {
   active()->dropout(x, token_uid, positions, y, begin, end, width, dropout);
+}
+
+void adamw_cpu(const AdamWStep& step, float* values, float* gradients, float* first, float* second,
+               std::int64_t begin, std::int64_t end) {
+  active()->adamw(step, values, gradients, first, second, begin, end);
+}
+
+double sum_of_squares_cpu(const float* x, std::int64_t begin, std::int64_t end) {
+  return active()->sum_of_squares(x, begin, end);
+}
+
+void cross_entropy_cpu(float* x, std::int64_t columns, float scale, float factor, float* losses,
+                       std::int64_t begin, std::int64_t end) {
+  active()->cross_entropy(x, columns, scale, factor, losses, begin, end);
 }
 
 }  // namespace attune

@@ -1,16 +1,32 @@
 // The functions that are compiled once per instruction set (ATTUNE_ISA) and chosen at run time.
 #pragma once
 
+#include "kernels/adamw.h"
 #include "kernels/attention.h"
+#include "kernels/cross_entropy.h"
 #include "kernels/dropout.h"
+#include "kernels/gelu.h"
+#include "kernels/layer_norm.h"
 
 namespace attune {
 
+template <class T>
+struct TypedKernels {
+  decltype(&attention_forward_cpu<T>) attention_forward;
+  decltype(&attention_backward_cpu<T>) attention_backward;
+  decltype(&add_layer_norm_forward_cpu<T>) add_layer_norm_forward;
+  decltype(&add_layer_norm_backward_cpu<T>) add_layer_norm_backward;
+  decltype(&gelu_cpu<T>) gelu;
+};
+
 struct KernelTable {
   const char* name;
-  decltype(&attention_forward_cpu) attention_forward;
-  decltype(&attention_backward_cpu) attention_backward;
+  TypedKernels<float> fp32;
+  TypedKernels<BFloat16> bf16;
   decltype(&dropout_cpu) dropout;
+  decltype(&adamw_cpu) adamw;
+  decltype(&sum_of_squares_cpu) sum_of_squares;
+  decltype(&cross_entropy_cpu) cross_entropy;
 };
 
 namespace portable {

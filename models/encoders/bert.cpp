@@ -1,9 +1,6 @@
 #include "models/encoders/bert.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/relu.h>
 
 #include "core/error.h"
@@ -125,14 +122,15 @@ EncoderPlan plan_bert(const Json& json, const std::string& config_path) {
 BertEncoder::BertEncoder(const BertConfig& config, const ParameterStore& parameters)
     : config_(config) {
   const auto dense = [&](const std::string& name) {
-    return Linear{parameters.get(name + ".weight"), parameters.get(name + ".bias")};
+    return Linear{parameters.get(name + ".weight"), parameters.get(name + ".bias"), {}};
   };
   const auto norm = [&](const std::string& name) {
-    return LayerNorm{parameters.get(name + ".weight"), parameters.get(name + ".bias")};
+    return LayerNorm{parameters.get(name + ".weight"), parameters.get(name + ".bias"),
+                     config.layer_norm_eps};
   };
-  word_embeddings_ = parameters.get("embeddings.word_embeddings.weight");
-  position_embeddings_ = parameters.get("embeddings.position_embeddings.weight");
-  token_type_embeddings_ = parameters.get("embeddings.token_type_embeddings.weight");
+  embeddings_ = {parameters.get("embeddings.word_embeddings.weight"),
+                 parameters.get("embeddings.position_embeddings.weight"),
+                 parameters.get("embeddings.token_type_embeddings.weight"), config.pad_token_id};
   embedding_norm_ = norm("embeddings.LayerNorm");
   for (int i = 0; i < config.num_hidden_layers; ++i) {
     const std::string layer = str_cat("encoder.layer.", i, ".");
@@ -143,48 +141,51 @@ BertEncoder::BertEncoder(const BertConfig& config, const ParameterStore& paramet
   }
 }
 
-at::Tensor BertEncoder::normalize(const at::Tensor& x, const LayerNorm& norm) const {
-  return at::layer_norm(x, {config_.hidden_size}, norm.weight, norm.bias, config_.layer_norm_eps);
+void BertEncoder::pack_weights(at::ScalarType compute) {
+  for (Layer& layer : layers_)
+    for (Linear* part : {&layer.qkv, &layer.attention_output, &layer.intermediate, &layer.output})
+      pack(*part, compute);
 }
 
-at::Tensor BertEncoder::activate(const at::Tensor& x) const {
-  if (config_.hidden_act == "gelu") return at::gelu(x);
-  if (config_.hidden_act == "relu") return at::relu(x);
-  return at::gelu(x, "tanh");
+at::Tensor BertEncoder::intermediate(const at::Tensor& x, const Linear& layer,
+                                     at::ScalarType compute) const {
+  if (config_.hidden_act == "gelu") return linear_gelu(x, layer, compute);
+  const at::Tensor z = linear(x, layer, compute);
+  return config_.hidden_act == "relu" ? at::relu(z) : at::gelu(z, "tanh");
 }
 
-at::Tensor BertEncoder::layer_forward(const at::Tensor& x, int index, const PackedTokens& tokens,
-                                      const ForwardOptions& options) const {
+Stream BertEncoder::layer_forward(const Stream& stream, int index, const PackedTokens& tokens,
+                                  const ForwardOptions& options) const {
   const Layer& layer = layers_[index];
-  const auto drop = [&](const at::Tensor& y, DropoutSite site) {
-    return dropout(y, tokens,
-                   Dropout::make(active(config_.hidden_dropout_prob, options), options.seed,
-                                 options.step, index, site));
+  const auto mask = [&](DropoutSite site) {
+    return Dropout::make(active(config_.hidden_dropout_prob, options), options.seed, options.step,
+                         index, site);
   };
   const AttentionSpec spec{config_.num_attention_heads,
                            config_.hidden_size / config_.num_attention_heads,
                            active(config_.attention_probs_dropout_prob, options)};
   const at::Tensor context =
-      attention(linear(x, layer.qkv, options.compute), tokens, spec, options, index);
-  const at::Tensor attended = linear(context, layer.attention_output, options.compute);
-  const at::Tensor middle =
-      normalize(drop(attended, DropoutSite::kAttentionOutput) + x, layer.attention_norm);
-  const at::Tensor inner = activate(linear(middle, layer.intermediate, options.compute));
-  const at::Tensor out = linear(inner, layer.output, options.compute);
-  return normalize(drop(out, DropoutSite::kOutput) + middle, layer.output_norm);
+      attention(linear(stream.input, layer.qkv, options.compute), tokens, spec, options, index);
+  const Stream middle = add_layer_norm(linear(context, layer.attention_output, options.compute),
+                                       stream.residual, layer.attention_norm, tokens,
+                                       mask(DropoutSite::kAttentionOutput), options.compute);
+  const at::Tensor inner = intermediate(middle.input, layer.intermediate, options.compute);
+  return add_layer_norm(linear(inner, layer.output, options.compute), middle.residual,
+                        layer.output_norm, tokens, mask(DropoutSite::kOutput), options.compute);
 }
 
 at::Tensor BertEncoder::forward(const PackedTokens& tokens, const ForwardOptions& options) const {
-  // padding_idx as the peer has it: no gradient reaches the row of [PAD], even where a text names
-  // it.
-  at::Tensor x = at::embedding(word_embeddings_, tokens.ids, config_.pad_token_id) +
-                 token_type_embeddings_.select(0, 0) +
-                 at::embedding(position_embeddings_, tokens.positions);
-  x = dropout(normalize(x, embedding_norm_), tokens,
+  const at::Tensor embedded = add_layer_norm(embed_tokens(tokens, embeddings_), /*residual=*/{},
+                                             embedding_norm_, tokens, /*dropout=*/{}, at::kFloat)
+                                  .residual;
+  const at::Tensor x =
+      dropout(embedded, tokens,
               Dropout::make(active(config_.hidden_dropout_prob, options), options.seed,
                             options.step, 0, DropoutSite::kEmbeddings));
-  for (int i = 0; i < config_.num_hidden_layers; ++i) x = layer_forward(x, i, tokens, options);
-  return x;
+  Stream stream{x, x.to(options.compute)};
+  for (int i = 0; i < config_.num_hidden_layers; ++i)
+    stream = layer_forward(stream, i, tokens, options);
+  return stream.residual;
 }
 
 }  // namespace attune

@@ -4,7 +4,9 @@
 
 #include "models/attention.h"
 #include "models/encoders/encoder.h"
+#include "models/layer_norm.h"
 #include "models/linear.h"
+#include "models/token_embedding.h"
 
 namespace attune {
 
@@ -24,25 +26,22 @@ class BertEncoder : public Encoder {
  public:
   BertEncoder(const BertConfig& config, const ParameterStore& parameters);
   at::Tensor forward(const PackedTokens& tokens, const ForwardOptions& options) const override;
+  void pack_weights(at::ScalarType compute) override;
   int hidden_size() const override { return config_.hidden_size; }
   int max_positions() const override { return config_.max_position_embeddings; }
   int vocabulary_size() const override { return config_.vocab_size; }
 
  private:
-  struct LayerNorm {
-    at::Tensor weight, bias;
-  };
   struct Layer {
     Linear qkv, attention_output, intermediate, output;
     LayerNorm attention_norm, output_norm;
   };
-  at::Tensor normalize(const at::Tensor& x, const LayerNorm& norm) const;
-  at::Tensor activate(const at::Tensor& x) const;
-  at::Tensor layer_forward(const at::Tensor& x, int index, const PackedTokens& tokens,
-                           const ForwardOptions& options) const;
+  at::Tensor intermediate(const at::Tensor& x, const Linear& layer, at::ScalarType compute) const;
+  Stream layer_forward(const Stream& stream, int index, const PackedTokens& tokens,
+                       const ForwardOptions& options) const;
 
   BertConfig config_;
-  at::Tensor word_embeddings_, position_embeddings_, token_type_embeddings_;
+  EmbeddingTables embeddings_;
   LayerNorm embedding_norm_;
   std::vector<Layer> layers_;
 };

@@ -2,10 +2,11 @@
 
 #include <cmath>
 #include <random>
-#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "tests/kernels/isa_test_case.h"
 
 namespace attune {
 namespace {
@@ -25,7 +26,7 @@ struct Data {
   std::vector<float> qkv, grad_out;
   std::vector<std::int32_t> cu = {0};
   std::vector<std::int64_t> uid;
-  AttentionProblem problem;
+  AttentionProblem<float> problem;
 
   explicit Data(const Case& c) {
     for (std::size_t s = 0; s < c.lengths.size(); ++s) {
@@ -50,7 +51,7 @@ struct Data {
 };
 
 Reference reference(const Data& data) {
-  const AttentionProblem& p = data.problem;
+  const AttentionProblem<float>& p = data.problem;
   const std::int64_t hidden = static_cast<std::int64_t>(p.heads) * p.head_dim, stride = 3 * hidden;
   Reference result{std::vector<double>(p.tokens * hidden), std::vector<double>(p.tokens * stride)};
   for (std::int64_t s = 0; s < p.sequences; ++s) {
@@ -96,19 +97,7 @@ Reference reference(const Data& data) {
   return result;
 }
 
-class Attention : public testing::TestWithParam<const char*> {
- protected:
-  void SetUp() override {
-    previous_ = kernel_isa();
-    try {
-      set_kernel_isa(GetParam());
-    } catch (const std::invalid_argument& e) {
-      GTEST_SKIP() << e.what();
-    }
-  }
-  void TearDown() override { set_kernel_isa(previous_.c_str()); }
-  std::string previous_;
-};
+using Attention = IsaTest;
 
 TEST_P(Attention, EqualsTheDefinitionForwardAndBackward) {
   for (const Case& c :
@@ -130,6 +119,38 @@ TEST_P(Attention, EqualsTheDefinitionForwardAndBackward) {
   }
 }
 
+TEST_P(Attention, InBf16RoundsOnlyWhatIsReadAndWritten) {
+  Data data(Case{{33, 70}, 2, 24, 0.2});
+  const auto round = [](std::vector<float>& values) {
+    std::vector<BFloat16> narrowed;
+    for (float& x : values) {
+      narrowed.push_back(narrow<BFloat16>(x));
+      x = widen(narrowed.back());
+    }
+    return narrowed;
+  };
+  const std::vector<BFloat16> qkv = round(data.qkv), grad_out = round(data.grad_out);
+  const Reference expected = reference(data);
+  const AttentionProblem<float>& p = data.problem;
+  const AttentionProblem<BFloat16> problem{qkv.data(),  p.cu_seqlens, p.sequence_uid,
+                                           p.sequences, p.tokens,     p.heads,
+                                           p.head_dim,  p.scale,      p.dropout};
+  std::vector<BFloat16> out(expected.out.size()), grad(expected.grad_qkv.size());
+  std::vector<float> lse(p.heads * p.tokens);
+  AttentionWorkspace workspace;
+  for (std::int64_t i = 0; i < problem.items(); ++i) {
+    attention_forward_cpu(problem, i, out.data(), lse.data(), workspace);
+    attention_backward_cpu(problem, i, out.data(), lse.data(), grad_out.data(), grad.data(),
+                           workspace);
+  }
+  // 2^-8 is the rounding of a bf16; the gradient's row sum also reads the rounded output.
+  for (std::size_t i = 0; i < out.size(); ++i)
+    ASSERT_NEAR(widen(out[i]), expected.out[i], std::abs(expected.out[i]) / 256 + 1e-5) << i;
+  for (std::size_t i = 0; i < grad.size(); ++i)
+    ASSERT_NEAR(widen(grad[i]), expected.grad_qkv[i], std::abs(expected.grad_qkv[i]) / 256 + 1e-2)
+        << i;
+}
+
 TEST_P(Attention, ASequenceGivesTheSameBitsAloneAndAmongOthers) {
   const Data together(Case{{40, 21, 9}, 2, 16, 0.2});
   std::vector<float> out(together.problem.tokens * 32), lse(2 * together.problem.tokens);
@@ -137,7 +158,7 @@ TEST_P(Attention, ASequenceGivesTheSameBitsAloneAndAmongOthers) {
   for (std::int64_t i = 0; i < together.problem.items(); ++i)
     attention_forward_cpu(together.problem, i, out.data(), lse.data(), workspace);
 
-  AttentionProblem alone = together.problem;
+  AttentionProblem<float> alone = together.problem;
   const std::int32_t cu[] = {0, 21};
   alone.cu_seqlens = cu;
   alone.qkv = together.problem.qkv + 40 * 96;
@@ -162,7 +183,7 @@ TEST_P(Attention, LargeScoresStayFinite) {
   for (float x : grad) ASSERT_TRUE(std::isfinite(x));
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Attention, testing::Values("portable", "avx2", "avx512"));
+INSTANTIATE_TEST_SUITE_P(Isa, Attention, every_isa());
 
 TEST(KernelIsa, RefusesAnUnknownName) {
   EXPECT_THROW(set_kernel_isa("sse9"), std::invalid_argument);

@@ -1,9 +1,14 @@
-// linear, attention, dropout and pooling against their plain definitions, with their gradients.
+// linear, attention, dropout, LayerNorm, embeddings and pooling against their plain definitions,
+// with their gradients.
 #include <cmath>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/randn.h>
@@ -13,8 +18,10 @@
 
 #include "models/attention.h"
 #include "models/dropout.h"
+#include "models/layer_norm.h"
 #include "models/linear.h"
 #include "models/pooling.h"
+#include "models/token_embedding.h"
 
 namespace attune {
 namespace {
@@ -53,8 +60,9 @@ TEST(Linear, EqualsItsDefinitionInAllThreeDirections) {
   const std::vector<at::Tensor> inputs = {at::randn({37, 24}), at::randn({50, 24}),
                                           at::randn({50})};
   const at::Tensor weights = at::randn({37, 50});
-  const Gradients ours = run(
-      inputs, weights, [](const auto& in) { return linear(in[0], {in[1], in[2]}, at::kFloat); });
+  const Gradients ours = run(inputs, weights, [](const auto& in) {
+    return linear(in[0], {in[1], in[2], {}}, at::kFloat);
+  });
   const Gradients expected = run(inputs, weights, [](const auto& in) {
     return at::matmul(in[0].to(at::kDouble), in[1].to(at::kDouble).t())
         .add(in[2].to(at::kDouble))
@@ -70,7 +78,7 @@ TEST(Linear, InBf16RoundsItsInputsAndReachesTheFp32Parameters) {
   const at::Tensor weights = at::randn({37, 50});
   const auto with = [&](at::ScalarType compute) {
     return run(inputs, weights, [&](const auto& in) {
-      return linear(in[0], {in[1], in[2]}, compute).to(at::kFloat);
+      return linear(in[0], {in[1], in[2], {}}, compute).to(at::kFloat);
     });
   };
   const Gradients exact = with(at::kFloat), rounded = with(at::kBFloat16);
@@ -80,6 +88,121 @@ TEST(Linear, InBf16RoundsItsInputsAndReachesTheFp32Parameters) {
     EXPECT_EQ(rounded.grads[i].scalar_type(), at::kFloat);
     EXPECT_LT(worst(exact.grads[i], rounded.grads[i]), 0.6) << i;
   }
+}
+
+TEST(Linear, WithGeluEqualsTheTwoApart) {
+  const std::vector<at::Tensor> inputs = {at::randn({37, 24}), at::randn({50, 24}),
+                                          at::randn({50})};
+  const at::Tensor weights = at::randn({37, 50});
+  for (const auto& [compute, tolerance] : {std::pair(at::kFloat, 2e-5), {at::kBFloat16, 0.6}}) {
+    const Gradients fused = run(inputs, weights, [&](const auto& in) {
+      return linear_gelu(in[0], {in[1], in[2], {}}, compute).to(at::kFloat);
+    });
+    const Gradients apart = run(inputs, weights, [&](const auto& in) {
+      return at::gelu(linear(in[0], {in[1], in[2], {}}, at::kFloat));
+    });
+    EXPECT_LT(worst(fused.value, apart.value), tolerance);
+    for (int i = 0; i < 3; ++i) EXPECT_LT(worst(fused.grads[i], apart.grads[i]), tolerance) << i;
+    const at::NoGradGuard no_grad;
+    EXPECT_TRUE(at::equal(
+        linear_gelu(inputs[0], {inputs[1], inputs[2], {}}, compute).to(at::kFloat), fused.value));
+  }
+}
+
+TEST(Linear, PackedServesTheSameNumbers) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor x = at::randn({37, 24});
+  const Linear plain{at::randn({50, 24}), at::randn({50}), {}};
+  for (const auto& [compute, tolerance] : {std::pair(at::kFloat, 1e-5), {at::kBFloat16, 0.1}}) {
+    Linear packed = plain;
+    pack(packed, compute);
+    EXPECT_LT(worst(linear(x, packed, compute).to(at::kFloat), linear(x, plain, compute)),
+              tolerance);
+    EXPECT_LT(worst(linear_gelu(x, packed, compute).to(at::kFloat), linear_gelu(x, plain, compute)),
+              tolerance);
+    // Another type than it was packed for: the weight itself.
+    const at::ScalarType other = compute == at::kFloat ? at::kBFloat16 : at::kFloat;
+    EXPECT_TRUE(at::equal(linear(x, packed, other), linear(x, plain, other)));
+  }
+}
+
+// What the arena relies on: a leaf that has a gradient gets the next one added to it in place.
+TEST(Linear, AddsToTheGradientThatIsThere) {
+  const at::Tensor x = at::randn({9, 8});
+  for (at::ScalarType compute : {at::kFloat, at::kBFloat16}) {
+    const Linear layer{
+        at::randn({5, 8}).requires_grad_(true), at::randn({5}).requires_grad_(true), {}};
+    linear(x, layer, compute).sum().backward();
+    const at::Tensor weight_once = layer.weight.grad().clone(),
+                     bias_once = layer.bias.grad().clone();
+    const void* place = layer.weight.grad().const_data_ptr();
+    linear(x, layer, compute).sum().backward();
+    EXPECT_EQ(layer.weight.grad().const_data_ptr(), place);
+    EXPECT_LT(worst(layer.weight.grad(), 2 * weight_once), 1e-5);
+    EXPECT_LT(worst(layer.bias.grad(), 2 * bias_once), 1e-5);
+  }
+}
+
+TEST(AddLayerNorm, EqualsItsDefinitionWithTheGradientsOfBothReaders) {
+  const PackedTokens tokens = to_device(batch_of({200, 57}), at::kCPU);
+  const std::vector<at::Tensor> inputs = {at::randn({257, 24}), at::randn({257, 24}),
+                                          at::randn({24}), at::randn({24})};
+  const at::Tensor weights = at::randn({257, 24});
+  for (double probability : {0.0, 0.3}) {
+    const Dropout mask = Dropout::make(probability, 1, 2, 0, DropoutSite::kOutput);
+    const auto ours = [&](at::ScalarType compute) {
+      return run(inputs, weights, [&](const auto& in) {
+        const Stream y = add_layer_norm(in[0], in[1], {in[2], in[3], 1e-12}, tokens, mask, compute);
+        return y.residual * 2 + y.input;
+      });
+    };
+    const Gradients expected = run(inputs, weights, [&](const auto& in) {
+      return 3 * at::layer_norm(dropout(in[0], tokens, mask) + in[1], {24}, in[2], in[3], 1e-12);
+    });
+    const Gradients exact = ours(at::kFloat), rounded = ours(at::kBFloat16);
+    EXPECT_LT(worst(exact.value, expected.value), 2e-5);
+    EXPECT_LT(worst(rounded.value, expected.value), 0.2);
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_LT(worst(exact.grads[i], expected.grads[i]), 2e-4) << i;
+      EXPECT_LT(worst(rounded.grads[i], expected.grads[i]), 1.0) << i;
+    }
+  }
+}
+
+TEST(AddLayerNorm, WithoutAResidualAndWithOneReader) {
+  const PackedTokens tokens = to_device(batch_of({6}), at::kCPU);
+  const std::vector<at::Tensor> inputs = {at::randn({6, 24}), at::randn({24}), at::randn({24})};
+  const at::Tensor weights = at::randn({6, 24});
+  const Gradients ours = run(inputs, weights, [&](const auto& in) {
+    return add_layer_norm(in[0], {}, {in[1], in[2], 1e-5}, tokens, {}, at::kFloat).residual;
+  });
+  const Gradients expected = run(inputs, weights, [&](const auto& in) {
+    return at::layer_norm(in[0], {24}, in[1], in[2], 1e-5);
+  });
+  EXPECT_LT(worst(ours.value, expected.value), 1e-5);
+  for (int i = 0; i < 3; ++i) EXPECT_LT(worst(ours.grads[i], expected.grads[i]), 5e-5) << i;
+}
+
+TEST(TokenEmbedding, EqualsTheSumOfItsTablesWithTheirGradients) {
+  PackedBatch batch;
+  const std::vector<std::int32_t> ids = {3, 0, 3, 5};
+  batch.add(ids.data(), 4, 0, 0);
+  batch.add(ids.data(), 2, 1, 0);
+  const PackedTokens tokens = to_device(batch, at::kCPU);
+  const std::vector<at::Tensor> inputs = {at::randn({7, 24}), at::randn({9, 24}),
+                                          at::randn({2, 24})};
+  const at::Tensor weights = at::randn({6, 24});
+  const Gradients ours = run(inputs, weights, [&](const auto& in) {
+    return embed_tokens(tokens, {in[0], in[1], in[2], /*padding_row=*/0});
+  });
+  const Gradients expected = run(inputs, weights, [&](const auto& in) {
+    return at::embedding(in[0], tokens.ids, 0) + in[2].select(0, 0) +
+           at::embedding(in[1], tokens.positions);
+  });
+  EXPECT_LT(worst(ours.value, expected.value), 1e-6);
+  for (int i = 0; i < 3; ++i) EXPECT_LT(worst(ours.grads[i], expected.grads[i]), 1e-6) << i;
+  EXPECT_THROW(embed_tokens(tokens, {inputs[0].narrow(0, 0, 5), inputs[1], inputs[2], 0}),
+               std::exception);
 }
 
 at::Tensor plain_attention(const at::Tensor& qkv, const std::vector<int>& lengths, int heads,
@@ -109,6 +232,20 @@ TEST(PackedAttention, EqualsSoftmaxAttentionOfEachSequence) {
       run(inputs, weights, [&](const auto& in) { return plain_attention(in[0], lengths, 2, 16); });
   EXPECT_LT(worst(ours.value, expected.value), 3e-6);
   EXPECT_LT(worst(ours.grads[0], expected.grads[0]), 2e-5);
+}
+
+TEST(PackedAttention, InBf16StaysNearFp32) {
+  const PackedTokens tokens = to_device(batch_of({9, 1, 70}), at::kCPU);
+  const std::vector<at::Tensor> inputs = {at::randn({80, 3 * 2 * 16})};
+  const at::Tensor weights = at::randn({80, 32});
+  const auto in_type = [&](at::ScalarType type) {
+    return run(inputs, weights, [&](const auto& in) {
+      return attention(in[0].to(type), tokens, {2, 16, 0.2}, {}, 0).to(at::kFloat);
+    });
+  };
+  const Gradients rounded = in_type(at::kBFloat16), exact = in_type(at::kFloat);
+  EXPECT_LT(worst(rounded.value, exact.value), 0.05);
+  EXPECT_LT(worst(rounded.grads[0], exact.grads[0]), 0.2);
 }
 
 TEST(PackedAttention, DropoutChangesWithTheStepAndNotWithTheCall) {

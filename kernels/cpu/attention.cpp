@@ -1,14 +1,12 @@
-// Attention and dropout for one instruction set; kernels/CMakeLists.txt compiles this file once
-// each.
-//
 // Shapes inside one work item: L tokens padded to Lp, head_dim D padded to Dp (multiples of kLanes,
 // the padding zero), kBlock query rows at a time, so that the block of scores stays in the L2
 // cache.
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/isa.h"
+#include "kernels/cpu/isa_functions.h"
 #include "kernels/cpu/small_gemm.h"
+#include "kernels/cpu/vector_dropout.h"
 
 namespace attune::ATTUNE_ISA {
 namespace {
@@ -24,7 +22,8 @@ struct Item {                                      // one (sequence, head)
   std::int64_t uid;
 };
 
-Item make_item(const AttentionProblem& problem, std::int64_t index) {
+template <class T>
+Item make_item(const AttentionProblem<T>& problem, std::int64_t index) {
   const std::int64_t sequence = index / problem.heads;
   Item item{};
   item.head = static_cast<int>(index % problem.heads);
@@ -37,21 +36,36 @@ Item make_item(const AttentionProblem& problem, std::int64_t index) {
   return item;
 }
 
-// [L, D] with a row stride to [L, Dp], zero padded.
-void copy_rows(const Item& item, const float* from, long stride, float* to) {
+// [L, D] with a row stride to [L, Dp] in fp32, zero padded.
+template <class T>
+void copy_rows(const Item& item, const T* from, long stride, float* to) {
   for (int i = 0; i < item.length; ++i) {
     float* row = to + static_cast<long>(i) * item.padded_width;
-    std::copy_n(from + i * stride, item.width, row);
-    std::fill(row + item.width, row + item.padded_width, 0.f);
+    for (int d = 0; d < item.width; ++d) row[d] = widen(from[i * stride + d]);
+    for (int d = item.width; d < item.padded_width; ++d) row[d] = 0;
   }
 }
 
-// [L, D] with a row stride to its transpose [D, Lp], zero padded.
-void transpose(const Item& item, const float* from, long stride, float* to) {
-  for (int d = 0; d < item.width; ++d) {
-    float* row = to + static_cast<long>(d) * item.padded_length;
-    for (int i = 0; i < item.length; ++i) row[i] = from[i * stride + d];
-    std::fill(row + item.length, row + item.padded_length, 0.f);
+// `rows` of a [rows, Dp] matrix to rows of width D with a stride.
+template <class T>
+void store_rows(const Item& item, const float* from, int rows, T* to, long stride) {
+  for (int i = 0; i < rows; ++i) {
+    const float* row = from + static_cast<long>(i) * item.padded_width;
+    for (int d = 0; d < item.width; ++d) to[i * stride + d] = narrow<T>(row[d]);
+  }
+}
+
+// [L, Dp] to its transpose [D, Lp], zero padded. From the packed copy, because rows of qkv lie
+// a multiple of the L1 cache's way apart; in squares that stay in it.
+void transpose(const Item& item, const float* from, float* to) {
+  for (int begin = 0; begin < item.padded_length; begin += kLanes) {
+    const int rows = std::min(kLanes, item.length - begin);
+    for (int d = 0; d < item.width; ++d) {
+      float* row = to + static_cast<long>(d) * item.padded_length + begin;
+      for (int i = 0; i < rows; ++i)
+        row[i] = from[static_cast<long>(begin + i) * item.padded_width + d];
+      for (int i = std::max(rows, 0); i < kLanes; ++i) row[i] = 0;
+    }
   }
 }
 
@@ -59,11 +73,6 @@ std::uint32_t row_key(const Dropout& dropout, const Item& item, int query) {
   return dropout_row_key(
       dropout.call_key, item.uid,
       static_cast<std::uint64_t>(item.head) << 32 | static_cast<std::uint64_t>(query));
-}
-
-Vec dropped(Vec x, std::uint32_t key, int column, const Dropout& dropout) {
-  const VecUint hash = hash32(lane_numbers() + (key + static_cast<std::uint32_t>(column)));
-  return hash >= dropout.threshold ? x * dropout.scale : Vec{};
 }
 
 // Turns a row of S / scale into softmax probabilities; returns its log-sum-exp.
@@ -87,23 +96,31 @@ float softmax_row(const Item& item, float scale, float* row) {
   return top * scale + std::log(z);
 }
 
-void attention_forward(const AttentionProblem& problem, std::int64_t index, float* out, float* lse,
+}  // namespace
+
+template <class T>
+void attention_forward(const AttentionProblem<T>& problem, std::int64_t index, T* out, float* lse,
                        AttentionWorkspace& workspace) {
   const Item item = make_item(problem, index);
   const int L = item.length, Lp = item.padded_length, D = item.width, Dp = item.padded_width;
   const long hidden = static_cast<long>(problem.heads) * D, stride = 3 * hidden;
-  const float* q = problem.qkv + item.first_token * stride + static_cast<long>(item.head) * D;
-  float* k_transposed = workspace.floats(static_cast<long>(D) * Lp + static_cast<long>(L) * Dp +
+  const T* q_strided = problem.qkv + item.first_token * stride + static_cast<long>(item.head) * D;
+  const long matrix = static_cast<long>(L) * Dp;
+  float* k_transposed = workspace.floats(static_cast<long>(D) * Lp + 3 * matrix +
                                          static_cast<long>(kBlock) * (Lp + Dp));
-  float* v = k_transposed + static_cast<long>(D) * Lp;
-  float* p = v + static_cast<long>(L) * Dp;
+  float* q = k_transposed + static_cast<long>(D) * Lp;
+  float* k = q + matrix;
+  float* v = k + matrix;
+  float* p = v + matrix;
   float* o = p + static_cast<long>(kBlock) * Lp;
-  transpose(item, q + hidden, stride, k_transposed);
-  copy_rows(item, q + 2 * hidden, stride, v);
+  copy_rows(item, q_strided, stride, q);
+  copy_rows(item, q_strided + hidden, stride, k);
+  copy_rows(item, q_strided + 2 * hidden, stride, v);
+  transpose(item, k, k_transposed);
 
   for (int begin = 0; begin < L; begin += kBlock) {
     const int rows = std::min(kBlock, L - begin);
-    gemm<false>(rows, Lp, D, {q + begin * stride, stride, 1}, k_transposed, Lp, p, Lp);
+    gemm<false>(rows, Lp, D, {q + static_cast<long>(begin) * Dp, Dp, 1}, k_transposed, Lp, p, Lp);
     for (int r = 0; r < rows; ++r) {
       float* row = p + static_cast<long>(r) * Lp;
       lse[item.head * problem.tokens + item.first_token + begin + r] =
@@ -115,25 +132,26 @@ void attention_forward(const AttentionProblem& problem, std::int64_t index, floa
       }
     }
     gemm<false>(rows, Dp, L, {p, Lp, 1}, v, Dp, o, Dp);
-    for (int r = 0; r < rows; ++r)
-      std::copy_n(o + static_cast<long>(r) * Dp, D,
-                  out + (item.first_token + begin + r) * hidden + static_cast<long>(item.head) * D);
+    store_rows(item, o, rows,
+               out + (item.first_token + begin) * hidden + static_cast<long>(item.head) * D,
+               hidden);
   }
 }
 
 // dV = dropout(P)^T dO;  dP = dropout'(dO V^T);  dS = P (dP - rowsum(dO out));  dQ = scale dS K;
 // dK = scale dS^T Q. The row sum equals rowsum(P dP), with dropout too.
-void attention_backward(const AttentionProblem& problem, std::int64_t index, const float* out,
-                        const float* lse, const float* grad_out, float* grad_qkv,
+template <class T>
+void attention_backward(const AttentionProblem<T>& problem, std::int64_t index, const T* out,
+                        const float* lse, const T* grad_out, T* grad_qkv,
                         AttentionWorkspace& workspace) {
   const Item item = make_item(problem, index);
   const int L = item.length, Lp = item.padded_length, D = item.width, Dp = item.padded_width;
   const long hidden = static_cast<long>(problem.heads) * D, stride = 3 * hidden;
   const long offset = item.first_token * stride + static_cast<long>(item.head) * D;
   const long matrix = static_cast<long>(L) * Dp, transposed = static_cast<long>(D) * Lp;
-  const float* q_strided = problem.qkv + offset;
-  const float* go_strided = grad_out + item.first_token * hidden + static_cast<long>(item.head) * D;
-  const float* out_strided = out + item.first_token * hidden + static_cast<long>(item.head) * D;
+  const T* q_strided = problem.qkv + offset;
+  const T* go_strided = grad_out + item.first_token * hidden + static_cast<long>(item.head) * D;
+  const T* out_strided = out + item.first_token * hidden + static_cast<long>(item.head) * D;
 
   float* next =
       workspace.floats(2 * transposed + 5 * matrix + static_cast<long>(kBlock) * (3 * Lp + Dp));
@@ -156,10 +174,11 @@ void attention_backward(const AttentionProblem& problem, std::int64_t index, con
   copy_rows(item, q_strided, stride, q);
   copy_rows(item, q_strided + hidden, stride, k);
   copy_rows(item, go_strided, hidden, go);
-  transpose(item, q_strided + hidden, stride, k_transposed);
-  transpose(item, q_strided + 2 * hidden, stride, v_transposed);
+  transpose(item, k, k_transposed);
+  copy_rows(item, q_strided + 2 * hidden, stride, dv);
+  transpose(item, dv, v_transposed);
   std::fill_n(dk, matrix, 0.f);
-  std::fill_n(dv, matrix, 0.f);
+  std::fill_n(dv, matrix, 0.f);  // it held V, for its transpose
 
   for (int begin = 0; begin < L; begin += kBlock) {
     const int rows = std::min(kBlock, L - begin);
@@ -170,9 +189,10 @@ void attention_backward(const AttentionProblem& problem, std::int64_t index, con
     for (int r = 0; r < rows; ++r) {
       const float row_lse = lse[item.head * problem.tokens + item.first_token + begin + r];
       const float* go_row = go_block + static_cast<long>(r) * Dp;
-      const float* out_row = out_strided + (begin + r) * hidden;
+      const T* out_row = out_strided + (begin + r) * hidden;
       float delta = 0;
-      for (int d = 0; d < D; ++d) delta += go_row[d] * out_row[d];
+#pragma omp simd reduction(+ : delta)
+      for (int d = 0; d < D; ++d) delta += go_row[d] * widen(out_row[d]);
       float* p_row = p + static_cast<long>(r) * Lp;
       float* pd_row = p_dropped + static_cast<long>(r) * Lp;
       float* ds_row = ds + static_cast<long>(r) * Lp;
@@ -192,34 +212,19 @@ void attention_backward(const AttentionProblem& problem, std::int64_t index, con
     gemm<false>(rows, Dp, L, {ds, Lp, 1}, k, Dp, dq, Dp);
     gemm<true>(L, Dp, rows, {ds, 1, Lp}, q_block, Dp, dk, Dp);
     gemm<true>(L, Dp, rows, {p_dropped, 1, Lp}, go_block, Dp, dv, Dp);
-    for (int r = 0; r < rows; ++r)
-      std::copy_n(dq + static_cast<long>(r) * Dp, D, grad_qkv + offset + (begin + r) * stride);
+    store_rows(item, dq, rows, grad_qkv + offset + begin * stride, stride);
   }
-  for (int i = 0; i < L; ++i) {
-    std::copy_n(dk + static_cast<long>(i) * Dp, D, grad_qkv + offset + hidden + i * stride);
-    std::copy_n(dv + static_cast<long>(i) * Dp, D, grad_qkv + offset + 2 * hidden + i * stride);
-  }
+  store_rows(item, dk, L, grad_qkv + offset + hidden, stride);
+  store_rows(item, dv, L, grad_qkv + offset + 2 * hidden, stride);
 }
 
-void dropout_rows(const float* x, const std::int64_t* token_uid, const std::int32_t* positions,
-                  float* y, std::int64_t begin, std::int64_t end, std::int64_t width,
-                  const Dropout& dropout) {
-  for (std::int64_t t = begin; t < end; ++t) {
-    const std::uint32_t key =
-        dropout_row_key(dropout.call_key, token_uid[t], static_cast<std::uint64_t>(positions[t]));
-    std::int64_t c = 0;
-    for (; c + kLanes <= width; c += kLanes)
-      store(y + t * width + c, dropped(load(x + t * width + c), key, static_cast<int>(c), dropout));
-    for (; c < width; ++c) {
-      const bool keep = hash32(key + static_cast<std::uint32_t>(c)) >= dropout.threshold;
-      y[t * width + c] = keep ? x[t * width + c] * dropout.scale : 0.f;
-    }
-  }
-}
-
-}  // namespace
-
-extern const KernelTable kTable;
-const KernelTable kTable{ATTUNE_ISA_NAME, attention_forward, attention_backward, dropout_rows};
+template void attention_forward(const AttentionProblem<float>&, std::int64_t, float*, float*,
+                                AttentionWorkspace&);
+template void attention_forward(const AttentionProblem<BFloat16>&, std::int64_t, BFloat16*, float*,
+                                AttentionWorkspace&);
+template void attention_backward(const AttentionProblem<float>&, std::int64_t, const float*,
+                                 const float*, const float*, float*, AttentionWorkspace&);
+template void attention_backward(const AttentionProblem<BFloat16>&, std::int64_t, const BFloat16*,
+                                 const float*, const BFloat16*, BFloat16*, AttentionWorkspace&);
 
 }  // namespace attune::ATTUNE_ISA

@@ -1,0 +1,31 @@
+#include <cmath>
+
+#include "kernels/cpu/isa_functions.h"
+
+namespace attune::ATTUNE_ISA {
+
+void adamw(const AdamWStep& step, float* values, float* gradients, float* first, float* second,
+           std::int64_t begin, std::int64_t end) {
+  const float keep = 1 - step.learning_rate * step.decay;
+  const float rate = step.learning_rate / step.correction1;
+  const float inverse_root = 1 / step.correction2_root;
+#pragma omp simd
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float g = gradients[i] * step.gradient_scale;
+    const float m = first[i] + (1 - step.beta1) * (g - first[i]);
+    const float v = step.beta2 * second[i] + (1 - step.beta2) * g * g;
+    first[i] = m;
+    second[i] = v;
+    values[i] = values[i] * keep - rate * m / (std::sqrt(v) * inverse_root + step.epsilon);
+    gradients[i] = 0;
+  }
+}
+
+double sum_of_squares(const float* x, std::int64_t begin, std::int64_t end) {
+  double total = 0;
+#pragma omp simd reduction(+ : total)
+  for (std::int64_t i = begin; i < end; ++i) total += static_cast<double>(x[i]) * x[i];
+  return total;
+}
+
+}  // namespace attune::ATTUNE_ISA

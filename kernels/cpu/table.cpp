@@ -1,0 +1,16 @@
+#include "kernels/cpu/isa_functions.h"
+
+namespace attune::ATTUNE_ISA {
+namespace {
+
+template <class T>
+constexpr TypedKernels<T> kTyped = {attention_forward<T>, attention_backward<T>,
+                                    add_layer_norm_forward<T>, add_layer_norm_backward<T>, gelu<T>};
+
+}  // namespace
+
+extern const KernelTable kTable;
+const KernelTable kTable{ATTUNE_ISA_NAME, kTyped<float>,  kTyped<BFloat16>, dropout,
+                         adamw,           sum_of_squares, cross_entropy};
+
+}  // namespace attune::ATTUNE_ISA

@@ -1,0 +1,19 @@
+// erf GELU (Hendrycks & Gimpel 2016) and its derivative from one exponential, on the CPU:
+//
+//   y = x Phi(x),   y' = Phi(x) + x phi(x),   phi(x) = exp(-x^2 / 2) / sqrt(2 pi)
+//
+// Phi by Abramowitz & Stegun 7.1.26, whose error in Phi is at most 7.5e-8. Keeping y' instead of x
+// makes backward one product.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/bfloat16.h"
+
+namespace attune {
+
+// Elements [begin, end); T is float or BFloat16. y may be x; derivative may be x, null: not wanted.
+template <class T>
+void gelu_cpu(const T* x, T* y, T* derivative, std::int64_t begin, std::int64_t end);
+
+}  // namespace attune

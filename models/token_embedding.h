@@ -1,0 +1,24 @@
+// The sum of learned embeddings at the bottom of an encoder.
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+#include "models/packed_tokens.h"
+
+namespace attune {
+
+struct EmbeddingTables {
+  at::Tensor word;        // [vocabulary, width] fp32
+  at::Tensor position;    // [positions, width] fp32
+  at::Tensor token_type;  // [types, width] fp32; every token is of type 0
+  // As torch's padding_idx: no gradient reaches this row of `word`, even where a text names it.
+  std::int64_t padding_row = -1;
+};
+
+// word[id] + token_type[0] + position[place], [tokens, width] fp32, differentiable: on the
+// processor backward adds the rows it has to the gradients and touches no other row.
+at::Tensor embed_tokens(const PackedTokens& tokens, const EmbeddingTables& tables);
+
+}  // namespace attune
