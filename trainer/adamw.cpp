@@ -1,29 +1,32 @@
 #include "trainer/adamw.h"
 
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_fused_adamw.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "kernels/adamw.h"
+
 namespace attune {
 namespace {
 
-// In two levels: one fp32 sum over 20 million squares is off by a thousandth, and one in fp64 takes
-// ten times as long.
-at::Tensor global_norm(const at::Tensor& arena) {
-  constexpr std::int64_t kPart = 4096;
-  const std::int64_t whole = arena.numel() / kPart * kPart;
-  const at::Tensor parts =
-      at::linalg_vector_norm(arena.narrow(0, 0, whole).view({-1, kPart}), 2, {1});
-  const at::Tensor rest = at::linalg_vector_norm(arena.narrow(0, whole, arena.numel() - whole), 2);
-  return at::linalg_vector_norm(at::cat({parts, rest.unsqueeze(0)}), 2, {}, false, at::kDouble)
-      .to(at::kFloat);
-}
+constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
+
+// Parts of a fixed size, so that a sum over them has the same bits for any number of threads.
+constexpr std::int64_t kPart = 65536;
 
 }  // namespace
+
+double clip_factor(double norm, double max_norm) {
+  return max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
+}
 
 AdamW::AdamW(ParameterStore& parameters, double weight_decay)
     : parameters_(parameters),
@@ -31,33 +34,72 @@ AdamW::AdamW(ParameterStore& parameters, double weight_decay)
       first_(at::zeros_like(parameters.values())),
       second_(at::zeros_like(parameters.values())) {}
 
-at::Tensor AdamW::clip_gradients(double max_norm) {
-  const at::Tensor norm = global_norm(parameters_.gradients());
-  if (max_norm > 0) {
-    at::Tensor gradients = parameters_.gradients();
-    gradients.mul_((max_norm / (norm + 1e-6)).clamp_max(1.0));
-  }
-  return norm;
+double AdamW::gradient_norm() const {
+  const at::Tensor& gradients = parameters_.gradients();
+  if (gradients.is_cuda())
+    return at::linalg_vector_norm(gradients, 2, {}, false, at::kDouble).item<double>();
+  const float* x = gradients.const_data_ptr<float>();
+  const std::int64_t count = gradients.numel();
+  std::vector<double> sums((count + kPart - 1) / kPart);
+  at::parallel_for(0, static_cast<std::int64_t>(sums.size()), 1,
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t i = begin; i < end; ++i)
+                       sums[i] = sum_of_squares_cpu(x, i * kPart, std::min((i + 1) * kPart, count));
+                   });
+  double total = 0;
+  for (double sum : sums) total += sum;
+  return std::sqrt(total);
 }
 
-void AdamW::step(double learning_rate) {
+void AdamW::update_on_cpu(std::int64_t begin, std::int64_t end, double learning_rate, double decay,
+                          double gradient_scale) {
+  const auto t = static_cast<double>(steps_);
+  AdamWStep step;
+  step.learning_rate = static_cast<float>(learning_rate);
+  step.decay = static_cast<float>(decay);
+  step.gradient_scale = static_cast<float>(gradient_scale);
+  step.beta1 = static_cast<float>(kBeta1);
+  step.beta2 = static_cast<float>(kBeta2);
+  step.epsilon = static_cast<float>(kEpsilon);
+  step.correction1 = static_cast<float>(1 - std::pow(kBeta1, t));
+  step.correction2_root = static_cast<float>(std::sqrt(1 - std::pow(kBeta2, t)));
+  float* values = parameters_.values().mutable_data_ptr<float>();
+  float* gradients = parameters_.gradients().mutable_data_ptr<float>();
+  float* first = first_.mutable_data_ptr<float>();
+  float* second = second_.mutable_data_ptr<float>();
+  at::parallel_for(begin, end, kPart, [&](std::int64_t from, std::int64_t to) {
+    adamw_cpu(step, values, gradients, first, second, from, to);
+  });
+}
+
+void AdamW::update_on_cuda(std::int64_t begin, std::int64_t end, double learning_rate,
+                           double decay) {
+  if (begin == end) return;
+  const auto part = [&](const at::Tensor& arena) {
+    return std::vector<at::Tensor>{arena.narrow(0, begin, end - begin)};
+  };
+  // The kernel adds one to nothing: the step it is given is the step it corrects the bias for.
+  const std::vector<at::Tensor> step = {
+      at::full({}, static_cast<double>(steps_), first_.options())};
+  at::_fused_adamw_(part(parameters_.values()), part(parameters_.gradients()), part(first_),
+                    part(second_), /*max_exp_avg_sqs=*/{}, step, learning_rate, kBeta1, kBeta2,
+                    decay, kEpsilon, /*amsgrad=*/false, /*maximize=*/false);
+}
+
+void AdamW::step(double learning_rate, double gradient_scale) {
   const at::NoGradGuard no_grad;
   ++steps_;
   const std::int64_t decayed = parameters_.decayed_count(), count = parameters_.count();
-  const auto update = [&](std::int64_t begin, std::int64_t end, double decay) {
-    if (begin == end) return;
-    const auto part = [&](const at::Tensor& arena) { return arena.narrow(0, begin, end - begin); };
-    // The kernel adds one to nothing: the step it is given is the step it corrects the bias for.
-    at::Tensor step = at::full({}, static_cast<double>(steps_), first_.options());
-    const std::vector<at::Tensor> values = {part(parameters_.values())},
-                                  gradients = {part(parameters_.gradients())},
-                                  first = {part(first_)}, second = {part(second_)}, steps = {step};
-    at::_fused_adamw_(values, gradients, first, second, /*max_exp_avg_sqs=*/{}, steps,
-                      learning_rate, 0.9, 0.999, decay, 1e-8, /*amsgrad=*/false,
-                      /*maximize=*/false);
-  };
-  update(0, decayed, weight_decay_);
-  update(decayed, count, 0);
+  if (!first_.is_cuda()) {
+    update_on_cpu(0, decayed, learning_rate, weight_decay_, gradient_scale);
+    update_on_cpu(decayed, count, learning_rate, 0, gradient_scale);
+    return;
+  }
+  at::Tensor gradients = parameters_.gradients();
+  if (gradient_scale != 1) gradients.mul_(gradient_scale);
+  update_on_cuda(0, decayed, learning_rate, weight_decay_);
+  update_on_cuda(decayed, count, learning_rate, 0);
+  gradients.zero_();
 }
 
 }  // namespace attune

@@ -1,5 +1,6 @@
-// AdamW (Loshchilov & Hutter 2019) over the parameter arena, with torch's fused kernel: decoupled
-// decay on the decayed part only, betas 0.9 and 0.999, epsilon 1e-8.
+// AdamW (Loshchilov & Hutter 2019) over the parameter arena: decoupled decay on the decayed part
+// only, betas 0.9 and 0.999, epsilon 1e-8. One pass of our own on the processor (kernels/adamw.h),
+// torch's fused kernel on CUDA.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +11,18 @@
 
 namespace attune {
 
+// min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_; 1 where max_norm is 0.
+double clip_factor(double norm, double max_norm);
+
 class AdamW {
  public:
   AdamW(ParameterStore& parameters, double weight_decay);
 
-  // The global L2 norm of the gradients, before they are scaled by min(1, max_norm / (norm + 1e-6))
-  // as torch.nn.utils.clip_grad_norm_ does. max_norm 0: measured only. 0-dim fp32.
-  at::Tensor clip_gradients(double max_norm);
+  // The global L2 norm of the gradients.
+  double gradient_norm() const;
 
-  void step(double learning_rate);
+  // Takes a step by the gradients times `gradient_scale`, and sets them to zero.
+  void step(double learning_rate, double gradient_scale = 1);
 
   // First and second moments, [parameters.count()] fp32, and the number of steps taken: a
   // checkpoint.
@@ -28,6 +32,11 @@ class AdamW {
   void set_steps_taken(std::int64_t steps) { steps_ = steps; }
 
  private:
+  // Parameters [begin, end).
+  void update_on_cpu(std::int64_t begin, std::int64_t end, double learning_rate, double decay,
+                     double gradient_scale);
+  void update_on_cuda(std::int64_t begin, std::int64_t end, double learning_rate, double decay);
+
   ParameterStore& parameters_;
   double weight_decay_;
   at::Tensor first_, second_;

@@ -6,24 +6,18 @@
 
 namespace attune {
 
-PairBatches::PairBatches(const EmbeddingModel& model, const TrainingRows& rows,
-                         const TrainConfig& config, std::uint64_t seed)
-    : document_id_(rows.document_id), chunk_tokens_(config.chunk_tokens) {
-  const std::int64_t count = rows.num_rows();
+PairBatches::PairBatches(const EmbeddingModel& model, TrainingRows rows, const TrainConfig& config,
+                         std::uint64_t seed)
+    : model_(model), rows_(std::move(rows)), chunk_tokens_(config.chunk_tokens) {
+  const std::int64_t count = rows_.num_rows();
   if (count == 0)
-    throw_error(ErrorKind::kData, "no training pairs: ", rows.skipped_empty,
-                " rows have an empty text, ", rows.skipped_unanswered,
+    throw_error(ErrorKind::kData, "no training pairs: ", rows_.skipped_empty,
+                " rows have an empty text, ", rows_.skipped_unanswered,
                 " queries have no relevant passage");
-  for (std::size_t c = 0; c < rows.columns.size(); ++c) {
-    const Role role = c == 0 ? Role::kQuery : Role::kText;
-    const std::vector<std::string_view> texts(rows.columns[c].begin(), rows.columns[c].end());
-    columns_.push_back(model.tokenize(role, texts));
-    pool_from_.push_back(model.unpooled_tokens(role));
-  }
   for (int epoch = 0; epoch < config.epochs; ++epoch) {
     Batches batches = config.sampler == "default"
                           ? default_batches(count, config.batch_size, seed, epoch)
-                          : no_duplicates_batches(rows, config.batch_size, seed, epoch);
+                          : no_duplicates_batches(rows_, config.batch_size, seed, epoch);
     const auto size = static_cast<double>(batches.size());
     for (std::size_t b = 0; b < batches.size(); ++b) {
       if (config.max_steps > 0 && steps() == config.max_steps) return;
@@ -35,23 +29,27 @@ PairBatches::PairBatches(const EmbeddingModel& model, const TrainingRows& rows,
 
 StepPlan PairBatches::at(std::int64_t step) const {
   const Step& chosen = steps_.at(static_cast<std::size_t>(step));
-  const auto rows = static_cast<std::int64_t>(chosen.rows.size());
-  const auto num_columns = static_cast<std::int64_t>(columns_.size());
-  const std::int64_t total = columns_[0].num_texts();
+  const auto num_columns = static_cast<std::int64_t>(rows_.columns.size());
   PackedBatch packed;
   StepPlan plan;
-  for (std::int64_t c = 0; c < num_columns; ++c)
-    for (std::int64_t row : chosen.rows) {
-      const auto ids = columns_[c][row];
+  for (std::int64_t c = 0; c < num_columns; ++c) {
+    const Role role = c == 0 ? Role::kQuery : Role::kText;
+    std::vector<std::string_view> texts;
+    for (std::int64_t row : chosen.rows) texts.emplace_back(rows_.columns[c][row]);
+    const TokenizedTexts tokenized = model_.tokenize(role, texts, /*threads=*/1);
+    const int unpooled = model_.unpooled_tokens(role);
+    for (std::size_t i = 0; i < chosen.rows.size(); ++i) {
+      const auto ids = tokenized[static_cast<std::int64_t>(i)];
       plan.batch.sequence_of.push_back(packed.num_sequences());
       packed.add(ids.data(), static_cast<std::int64_t>(ids.size()),
-                 (chosen.epoch * total + row) * num_columns + c,
-                 std::min(pool_from_[c], static_cast<int>(ids.size()) - 1));
+                 (chosen.epoch * rows_.num_rows() + chosen.rows[i]) * num_columns + c,
+                 std::min(unpooled, static_cast<int>(ids.size()) - 1));
     }
+  }
   plan.batch.step = step;
-  plan.batch.rows = static_cast<int>(rows);
+  plan.batch.rows = static_cast<int>(chosen.rows.size());
   plan.batch.columns = static_cast<int>(num_columns);
-  for (std::int64_t row : chosen.rows) plan.batch.document_id.push_back(document_id_[row]);
+  for (std::int64_t row : chosen.rows) plan.batch.document_id.push_back(rows_.document_id[row]);
   plan.chunks = split_by_tokens(packed, chunk_tokens_);
   plan.epoch = chosen.epochs_done;
   plan.ends_epoch = chosen.ends_epoch;

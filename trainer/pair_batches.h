@@ -1,4 +1,5 @@
-// Batches of question-passage rows, tokenized once.
+// Batches of question-passage rows, tokenized step by step: a step's texts take a thousandth of its
+// time, and ids of the whole corpus would take its memory.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,9 @@ namespace attune {
 
 class PairBatches : public BatchSource {
  public:
-  // Column 0 gets the query prompt, the others the document prompt. Error{kData} without a row.
-  PairBatches(const EmbeddingModel& model, const TrainingRows& rows, const TrainConfig& config,
+  // `model` outlives the batches. Column 0 gets the query prompt, the others the document prompt.
+  // Error{kData} without a row.
+  PairBatches(const EmbeddingModel& model, TrainingRows rows, const TrainConfig& config,
               std::uint64_t seed);
 
   StepPlan at(std::int64_t step) const override;
@@ -29,9 +31,8 @@ class PairBatches : public BatchSource {
     double epochs_done;
     bool ends_epoch;
   };
-  std::vector<TokenizedTexts> columns_;
-  std::vector<int> pool_from_;  // of each column
-  std::vector<std::int64_t> document_id_;
+  const EmbeddingModel& model_;
+  TrainingRows rows_;
   std::vector<Step> steps_;
   std::int64_t chunk_tokens_ = 0;
 };

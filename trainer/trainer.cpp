@@ -43,6 +43,7 @@ Trainer::Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& sou
     : model_(model),
       loss_(loss),
       source_(source),
+      prefetcher_(source),
       config_(config),
       seed_(seed),
       optimizer_(trainable(model), config.weight_decay) {
@@ -57,7 +58,6 @@ at::Tensor Trainer::forward_backward(const StepPlan& plan, const ForwardOptions&
   const auto embed = [&](const PackedBatch& chunk) {
     return model_.embed(to_device(chunk, model_.device()), options);
   };
-  model_.parameters().zero_gradients();
   if (plan.chunks.size() == 1) {
     const at::Tensor vectors = embed(plan.chunks[0]);
     const LossOutput loss = loss_.evaluate(vectors.detach(), plan.batch);
@@ -80,7 +80,7 @@ at::Tensor Trainer::forward_backward(const StepPlan& plan, const ForwardOptions&
 
 StepReport Trainer::take_step(std::int64_t step) {
   const auto start = std::chrono::steady_clock::now();
-  StepPlan plan = source_.at(step);
+  StepPlan plan = prefetcher_.at(step);
   if (chunk_limit_ > 0) replan(plan, chunk_limit_);
   ForwardOptions options;
   options.compute = parse_precision(config_.precision);
@@ -96,6 +96,7 @@ StepReport Trainer::take_step(std::int64_t step) {
       break;
     } catch (const std::exception& error) {
       if (!is_out_of_memory(error)) throw;
+      model_.parameters().zero_gradients();
       const std::int64_t longest = std::max_element(plan.chunks.begin(), plan.chunks.end(),
                                                     [](const auto& a, const auto& b) {
                                                       return a.num_tokens() < b.num_tokens();
@@ -117,13 +118,13 @@ StepReport Trainer::take_step(std::int64_t step) {
   report.step = step + 1;
   report.total_steps = source_.steps();
   report.learning_rate = config_.learning_rate * schedule_.factor(step);
-  report.grad_norm = optimizer_.clip_gradients(config_.max_grad_norm).item<double>();
+  report.grad_norm = optimizer_.gradient_norm();
   if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm))
     throw_error(ErrorKind::kDiverged, "step ", step + 1, ": loss ", report.loss, ", gradient norm ",
                 report.grad_norm, " at learning rate ", report.learning_rate,
                 ": not finite. This step changed no weight; lower train.learning_rate "
                 "or look at the rows of this batch");
-  optimizer_.step(report.learning_rate);
+  optimizer_.step(report.learning_rate, clip_factor(report.grad_norm, config_.max_grad_norm));
   report.pairs = plan.batch.rows;
   report.tokens = tokens_of(plan);
   report.epoch = plan.epoch;

@@ -13,6 +13,7 @@
 
 #include "models/embedding_model.h"
 #include "trainer/adamw.h"
+#include "trainer/batch_prefetcher.h"
 #include "trainer/callback.h"
 #include "trainer/losses/loss.h"
 #include "trainer/schedule.h"
@@ -45,6 +46,7 @@ class Trainer {
   EmbeddingModel& model_;
   const Loss& loss_;
   const BatchSource& source_;
+  BatchPrefetcher prefetcher_;
   TrainConfig config_;
   std::uint64_t seed_;
   Schedule schedule_;

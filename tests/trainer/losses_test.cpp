@@ -83,8 +83,8 @@ TEST(Mnrl, OrderOfTheRowsChangesNothing) {
   }
   const MultipleNegativesRankingLoss loss;
   const LossOutput a = loss.evaluate(vectors, batch), b = loss.evaluate(vectors, turned);
-  EXPECT_NEAR(a.value.item<double>(), b.value.item<double>(), 1e-6);
-  EXPECT_LT((a.gradient - b.gradient).abs().max().item<double>(), 1e-6);
+  EXPECT_NEAR(a.value.item<double>(), b.value.item<double>(), 1e-5);
+  EXPECT_LT((a.gradient - b.gradient).abs().max().item<double>(), 5e-6);
 }
 
 TEST(Mnrl, ASequenceInTwoPlacesGetsBothGradients) {

@@ -53,20 +53,27 @@ TEST(AdamW, FollowsItsFormulaAndDecaysMatricesOnly) {
   EXPECT_EQ(optimizer.steps_taken(), 5);
 }
 
-TEST(AdamW, ClipsToTheNormAndReportsTheNormBefore) {
-  const auto model = load_tiny_bert();
-  ParameterStore& parameters = model->parameters();
-  parameters.enable_training();
-  AdamW optimizer(parameters, 0);
-  at::Tensor gradients = parameters.gradients();
-  gradients.fill_(0.5);
-  const double norm = 0.5 * std::sqrt(static_cast<double>(parameters.count()));
-  EXPECT_NEAR(optimizer.clip_gradients(0).item<double>(), norm, norm * 1e-5);
-  EXPECT_NEAR(gradients[0].item<double>(), 0.5, 1e-7);  // 0: measured only
-  EXPECT_NEAR(optimizer.clip_gradients(1).item<double>(), norm, norm * 1e-5);
-  EXPECT_NEAR(gradients.norm().item<double>(), 1, 1e-4);
-  optimizer.clip_gradients(100);  // below the limit: untouched
-  EXPECT_NEAR(gradients.norm().item<double>(), 1, 1e-4);
+TEST(AdamW, MeasuresTheNormAndStepsByScaledGradients) {
+  const auto by = [](double gradient, double scale) {
+    const auto model = load_tiny_bert();
+    ParameterStore& parameters = model->parameters();
+    parameters.enable_training();
+    at::Tensor gradients = parameters.gradients();
+    gradients.fill_(gradient);
+    AdamW optimizer(parameters, 0);
+    const double norm = gradient * std::sqrt(static_cast<double>(parameters.count()));
+    EXPECT_NEAR(optimizer.gradient_norm(), norm, norm * 1e-6);
+    optimizer.step(1e-2, scale);
+    EXPECT_EQ(gradients.abs().max().item<double>(), 0) << "not ready for the next step";
+    return optimizer.first_moments().clone();
+  };
+  EXPECT_TRUE(at::equal(by(0.5, 0.25), by(0.125, 1)));
+}
+
+TEST(AdamW, ClipFactorFollowsTorch) {
+  EXPECT_DOUBLE_EQ(clip_factor(4, 1), 1 / (4 + 1e-6));
+  EXPECT_DOUBLE_EQ(clip_factor(0.5, 1), 1);
+  EXPECT_DOUBLE_EQ(clip_factor(4, 0), 1);  // 0: never
 }
 
 TEST(ParameterStore, BiasesAndLayerNormsAreNotDecayed) {

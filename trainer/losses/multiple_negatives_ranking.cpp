@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -10,6 +11,8 @@
 #include <ATen/ops/zeros_like.h>
 
 #include "core/error.h"
+#include "kernels/cross_entropy.h"
+#include "models/kernel_data.h"
 
 namespace attune {
 namespace {
@@ -33,6 +36,28 @@ at::Tensor normalize_backward(const Normalized& x, const at::Tensor& g) {
   return (g - x.unit * along) / x.norm;
 }
 
+// The loss of each row, whose own column is its target; the matrix becomes factor * (softmax - 1 at
+// the target): kernels/cross_entropy.h on the processor, ATen on CUDA.
+at::Tensor cross_entropy_(const at::Tensor& scores, double scale, double factor) {
+  const std::int64_t rows = scores.size(0);
+  if (scores.is_cuda()) {
+    scores.mul_(scale);
+    const at::Tensor log_z = at::logsumexp(scores, {1}, /*keepdim=*/true);
+    const at::Tensor losses = log_z.squeeze(1) - scores.diagonal();
+    scores.sub_(log_z).exp_().diagonal().sub_(1);
+    scores.mul_(factor);
+    return losses;
+  }
+  at::Tensor losses = at::empty({rows}, scores.options());
+  float* x = mutable_elements<float>(scores);
+  float* loss = mutable_elements<float>(losses);
+  at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
+    cross_entropy_cpu(x, scores.size(1), static_cast<float>(scale), static_cast<float>(factor),
+                      loss, begin, end);
+  });
+  return losses;
+}
+
 }  // namespace
 
 LossOutput MultipleNegativesRankingLoss::evaluate(const at::Tensor& vectors,
@@ -46,15 +71,10 @@ LossOutput MultipleNegativesRankingLoss::evaluate(const at::Tensor& vectors,
   const at::Tensor q = x.unit.narrow(0, 0, batch.rows);
   const at::Tensor d = x.unit.narrow(0, batch.rows, x.unit.size(0) - batch.rows);
 
-  const at::Tensor scores = q.matmul(d.t()) * scale_;
-  const at::Tensor log_z = at::logsumexp(scores, {1}, /*keepdim=*/true);
-  const at::Tensor positives = scores.diagonal();
+  // Scores until their gradient takes their place.
+  const at::Tensor grad_scores = q.matmul(d.t());
   LossOutput output;
-  output.value = (log_z.squeeze(1) - positives).mean();
-
-  at::Tensor grad_scores = (scores - log_z).exp();
-  grad_scores.diagonal().sub_(1);
-  grad_scores.mul_(scale_ / batch.rows);
+  output.value = cross_entropy_(grad_scores, scale_, scale_ / batch.rows).mean();
   at::Tensor grad_units = at::zeros_like(x.unit);
   grad_units.narrow(0, 0, batch.rows).copy_(grad_scores.matmul(d));
   grad_units.narrow(0, batch.rows, d.size(0)).copy_(grad_scores.t().matmul(q));
