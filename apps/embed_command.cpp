@@ -1,12 +1,15 @@
 #include <bit>
+#include <chrono>
 #include <filesystem>
 
 #include <attune/base_embedding.h>
 
+#include "apps/standard_output.h"
 #include "apps/text_lines.h"
 #include "apps/verbs.h"
 #include "core/durable.h"
 #include "core/error.h"
+#include "core/json.h"
 #include "core/log.h"
 
 namespace attune {
@@ -63,11 +66,22 @@ void embed_command(const Arguments& arguments, const RunConfig&) {
   const std::vector<std::string> texts = read_texts(input);
   const std::vector<std::string_view> views = views_of(texts);
   const auto model = resolve_embed_model(arguments.value("--model"), options);
+  const auto start = std::chrono::steady_clock::now();
   const std::vector<float> vectors = role == Role::kQuery ? model->get_query_embedding_batch(views)
                                                           : model->get_text_embedding_batch(views);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   write_file_durably(output,
                      npy(vectors, texts.size(), static_cast<std::size_t>(model->dimension())));
-  log_info(str_cat(texts.size(), " texts embedded, ", output));
+  log_info(str_cat(texts.size(), " texts embedded in ", seconds, " s, ", output));
+  if (!arguments.has("--json")) return;
+  Json answer;
+  answer["status"] = "succeeded";
+  answer["output"] = output;
+  answer["texts"] = texts.size();
+  answer["dimension"] = model->dimension();
+  answer["seconds"] = seconds;  // tokenizing and the model; without loading and writing
+  write_stdout(answer.dump() + "\n");
 }
 
 }  // namespace attune

@@ -11,6 +11,7 @@
 #include <signal.h>
 
 #include "apps/arguments.h"
+#include "apps/bench_command.h"
 #include "apps/config_command.h"
 #include "apps/failure.h"
 #include "apps/standard_output.h"
@@ -79,6 +80,8 @@ int dispatch(int argc, char** argv) {
     write_stdout("attune " ATTUNE_VERSION "\n");
   } else if (name == "config") {
     config_command(arguments);
+  } else if (name == "bench") {
+    bench_command(arguments);
   } else {
     RunConfig config;
     if (command.answer == Command::Answer::kLibraryWithConfig) {

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <sstream>
 
+#include <sys/resource.h>
+
 #include "core/durable.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -95,6 +97,9 @@ Json metrics_of(const FinetuneResult& result, bool validated) {
   metrics["seconds"] = result.seconds;
   metrics["pairs_per_second"] =
       result.seconds > 0 ? static_cast<double>(result.pairs) / result.seconds : 0.0;
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  metrics["peak_memory_mib"] = usage.ru_maxrss / 1024;  // of the process
   metrics["skipped_empty"] = result.skipped_empty;
   metrics["skipped_unanswered"] = result.skipped_unanswered;
   if (validated) {

@@ -62,6 +62,18 @@ TEST_F(Embed, GoldenTextsAsSentenceTransformers) {
   EXPECT_FALSE(std::getline(out, line));
 }
 
+TEST_F(Embed, TellsHowLongItTook) {
+  spit(folder_ / "texts.txt", "one\ntwo\n");
+  const Outcome outcome =
+      run({"embed", "--model", kTinyModel, "--input", "texts.txt", "--output", "v.npy", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json answer = outcome.last_line();
+  EXPECT_EQ(answer["status"], "succeeded");
+  EXPECT_EQ(answer["texts"], 2);
+  EXPECT_EQ(answer["dimension"], 32);
+  EXPECT_GT(answer["seconds"].get<double>(), 0);
+}
+
 TEST_F(Embed, LineEndsAndEmptyLines) {
   spit(folder_ / "texts.txt",
        "one text\r\n\none text");  // CRLF, an empty text, no end of the last line
