@@ -75,8 +75,8 @@ std::uint32_t row_key(const Dropout& dropout, const Item& item, int query) {
       static_cast<std::uint64_t>(item.head) << 32 | static_cast<std::uint64_t>(query));
 }
 
-// Turns a row of S / scale into softmax probabilities; returns its log-sum-exp.
-float softmax_row(const Item& item, float scale, float* row) {
+// Turns a row of S / scale into exp(S - max), whose sum is `total`; returns its log-sum-exp.
+float exponentials(const Item& item, float scale, float* row, float& total) {
   std::fill(row + item.length, row + item.padded_length, -1e30f);
   Vec highest = load(row);
   for (int j = kLanes; j < item.padded_length; j += kLanes) {
@@ -84,16 +84,15 @@ float softmax_row(const Item& item, float scale, float* row) {
     highest = x > highest ? x : highest;
   }
   const float top = max(highest);
-  Vec total{};
+  Vec sums{};
   for (int j = 0; j < item.padded_length; j += kLanes) {
     const Vec e = exp((load(row + j) - top) * scale);
-    total += e;
+    sums += e;
     store(row + j, e);
   }
-  const float z = sum(total);
-  for (int j = 0; j < item.padded_length; j += kLanes) store(row + j, load(row + j) * (1 / z));
   std::fill(row + item.length, row + item.padded_length, 0.f);
-  return top * scale + std::log(z);
+  total = sum(sums);
+  return top * scale + std::log(total);
 }
 
 }  // namespace
@@ -120,11 +119,14 @@ void attention_forward(const AttentionProblem<T>& problem, std::int64_t index, T
 
   for (int begin = 0; begin < L; begin += kBlock) {
     const int rows = std::min(kBlock, L - begin);
+    float share[kBlock];
     gemm<false>(rows, Lp, D, {q + static_cast<long>(begin) * Dp, Dp, 1}, k_transposed, Lp, p, Lp);
     for (int r = 0; r < rows; ++r) {
       float* row = p + static_cast<long>(r) * Lp;
+      float total;
       lse[item.head * problem.tokens + item.first_token + begin + r] =
-          softmax_row(item, problem.scale, row);
+          exponentials(item, problem.scale, row, total);
+      share[r] = 1 / total;
       if (problem.dropout.on()) {
         const std::uint32_t key = row_key(problem.dropout, item, begin + r);
         for (int j = 0; j < Lp; j += kLanes)
@@ -132,6 +134,12 @@ void attention_forward(const AttentionProblem<T>& problem, std::int64_t index, T
       }
     }
     gemm<false>(rows, Dp, L, {p, Lp, 1}, v, Dp, o, Dp);
+    // The softmax's division, on rows of D instead of L.
+    for (int r = 0; r < rows; ++r)
+      for (int d = 0; d < Dp; d += kLanes) {
+        float* place = o + static_cast<long>(r) * Dp + d;
+        store(place, load(place) * share[r]);
+      }
     store_rows(item, o, rows,
                out + (item.first_token + begin) * hidden + static_cast<long>(item.head) * D,
                hidden);
