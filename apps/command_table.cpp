@@ -17,7 +17,8 @@ const Option kModel{"--model", "M", "directory, local:DIR, or a name in the Hugg
 const Option kDevice{"--device", "NAME", "auto (default), cpu, cuda or cuda:N"};
 const Option kPrecision{"--precision", "TYPE", "fp32 (default) or bf16"};
 const Option kMaxLength{"--max-length", "N", "tokens a text is cut to; default: the model's limit"};
-const Option kBatchTokens{"--batch-tokens", "N", "tokens embedded at once; default 16384"};
+const Option kBatchTokens{"--batch-tokens", "N",
+                          "tokens embedded at once; default 4096, on CUDA 16384"};
 const Option kInput{"--input", "FILE",
                     "UTF-8, one text a line; a name in .jsonl: one JSON string a line", true};
 

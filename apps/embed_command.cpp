@@ -59,7 +59,7 @@ void embed_command(const Arguments& arguments, const RunConfig&) {
   options.precision = arguments.value("--precision", options.precision);
   options.device = arguments.value("--device", options.device);
   options.max_length = arguments.number("--max-length", 0, 1);
-  options.batch_tokens = arguments.number("--batch-tokens", options.batch_tokens, 1);
+  options.batch_tokens = arguments.number("--batch-tokens", 0, 1);
   const std::string output = arguments.value("--output");
   const std::string input = arguments.value("--input");
   require_replaceable(output, input);

@@ -14,7 +14,7 @@ void evaluate_command(const Arguments& arguments, const RunConfig&) {
   options.precision = arguments.value("--precision", options.precision);
   options.device = arguments.value("--device", options.device);
   options.max_length = arguments.number("--max-length", 0, 1);
-  options.batch_tokens = arguments.number("--batch-tokens", options.batch_tokens, 1);
+  options.batch_tokens = arguments.number("--batch-tokens", 0, 1);
   const std::vector<int> k = parse_list(arguments.value("--k", "1,3,5,10"), "--k");
   const std::string path = arguments.value("--dataset");
   const auto dataset = EmbeddingQAFinetuneDataset::from_json(path);

@@ -17,7 +17,9 @@ EncoderEmbedding::EncoderEmbedding(std::shared_ptr<const EmbeddingModel> model, 
     : model_(std::move(model)),
       name_(std::move(name)),
       compute_(compute),
-      batch_tokens_(batch_tokens),
+      batch_tokens_(batch_tokens > 0             ? batch_tokens
+                    : model_->device().is_cuda() ? 16384
+                                                 : 4096),
       threads_(threads) {}
 
 void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
@@ -65,8 +67,8 @@ at::ScalarType parse_precision(const std::string& name) {
 std::shared_ptr<const EncoderEmbedding> load_encoder_embedding(const std::string& model,
                                                                const EmbedOptions& options) {
   const at::ScalarType compute = parse_precision(options.precision);
-  if (options.batch_tokens < 1)
-    throw_error(ErrorKind::kConfig, "batch_tokens ", options.batch_tokens, ": expected at least 1");
+  if (options.batch_tokens < 0)
+    throw_error(ErrorKind::kConfig, "batch_tokens ", options.batch_tokens, ": expected at least 0");
   auto loaded = EmbeddingModel::load(resolve_model_path(model), resolve_device(options.device));
   if (options.max_length != 0) loaded->set_max_length(options.max_length);
   if (options.override_prompts)

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
-
-#include <sys/resource.h>
 
 #include "core/durable.h"
 #include "core/error.h"
@@ -89,6 +88,15 @@ void remove_previous_progress(const std::string& output) {
   }
 }
 
+// Of the process, as the kernel counts it since exec; getrusage's maximum includes the program that
+// started this one.
+std::int64_t peak_memory_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6)) / 1024;
+  return 0;
+}
+
 Json metrics_of(const FinetuneResult& result, bool validated) {
   Json metrics;
   metrics["final_loss"] = result.final_loss;
@@ -97,9 +105,7 @@ Json metrics_of(const FinetuneResult& result, bool validated) {
   metrics["seconds"] = result.seconds;
   metrics["pairs_per_second"] =
       result.seconds > 0 ? static_cast<double>(result.pairs) / result.seconds : 0.0;
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  metrics["peak_memory_mib"] = usage.ru_maxrss / 1024;  // of the process
+  metrics["peak_memory_mib"] = peak_memory_mib();
   metrics["skipped_empty"] = result.skipped_empty;
   metrics["skipped_unanswered"] = result.skipped_unanswered;
   if (validated) {

@@ -13,6 +13,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "benchmarks" / "reports"
+FORMAT = "attune-benchmark-1"  # docs/formats.md, "Benchmark reports"
 sys.path.insert(0, str(ROOT / "tests" / "oracles"))
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -97,7 +98,7 @@ def write_report(folder, name, lines, raw):
         number += 1
         stem = f"{name}-{datetime.date.today().isoformat()}-{number}"
     (folder / f"{stem}.json").write_text(
-        json.dumps(raw, indent=1, default=str) + "\n", encoding="utf-8"
+        json.dumps({"format": FORMAT} | raw, default=str) + "\n", encoding="utf-8"
     )
     (folder / f"{stem}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder / f"{stem}.md"

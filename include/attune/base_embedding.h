@@ -38,9 +38,9 @@ class ATTUNE_PUBLIC BaseEmbedding {
 
 // How a loaded model embeds; see docs/configuration.md for the same names in YAML.
 struct EmbedOptions {
-  int max_length = 0;              // tokens; 0: the model's own limit
-  int batch_tokens = 16384;        // token budget of one forward
-  std::string device = "auto";     // auto, cpu, cuda, cuda:N
+  int max_length = 0;           // tokens; 0: the model's own limit
+  int batch_tokens = 0;         // token budget of one forward; 0: 4096 on the processor, else 16384
+  std::string device = "auto";  // auto, cpu, cuda, cuda:N
   std::string precision = "fp32";  // fp32, bf16
   // Prompts: the model's stored ones unless given here ("" turns one off).
   bool override_prompts = false;

@@ -132,7 +132,7 @@ TEST(EmbeddingModel, OptionsAreChecked) {
            [](EmbedOptions& o) { o.precision = "fp8"; }, [](EmbedOptions& o) { o.device = "tpu"; },
            [](EmbedOptions& o) { o.device = "cuda:99"; },
            [](EmbedOptions& o) { o.max_length = 65; }, [](EmbedOptions& o) { o.max_length = 1; },
-           [](EmbedOptions& o) { o.batch_tokens = 0; }}) {
+           [](EmbedOptions& o) { o.batch_tokens = -1; }}) {
     EmbedOptions options;
     set(options);
     EXPECT_THROW(resolve_embed_model(kTinyBert, options), Error);
