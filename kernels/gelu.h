@@ -1,9 +1,8 @@
-// erf GELU (Hendrycks & Gimpel 2016) and its derivative from one exponential, on the CPU:
+// erf GELU (Hendrycks & Gimpel 2016) and its derivative, on the CPU:
 //
-//   y = x Phi(x),   y' = Phi(x) + x phi(x),   phi(x) = exp(-x^2 / 2) / sqrt(2 pi)
+//   y = x Phi(x),   y' = Phi(x) + x phi(x),   Phi(x) = (1 + erf(x / sqrt(2))) / 2
 //
-// Phi by Abramowitz & Stegun 7.1.26, whose error in Phi is at most 7.5e-8. Keeping y' instead of x
-// makes backward one product.
+// with phi the normal density. Keeping y' instead of x makes backward one product.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +11,8 @@
 
 namespace attune {
 
-// Elements [begin, end); T is float or BFloat16. y may be x; derivative may be x, null: not wanted.
+// Elements [begin, end); T is float or BFloat16. y may be x; derivative may be x, null: not
+// wanted.
 template <class T>
 void gelu_cpu(const T* x, T* y, T* derivative, std::int64_t begin, std::int64_t end);
 

@@ -65,10 +65,10 @@ void add_gradient_of_weight(const at::Tensor& grad, const at::Tensor& x, const a
 // y <- gelu(y); `derivative`, if defined, gets its derivative.
 void apply_gelu(const at::Tensor& y, const at::Tensor& derivative) {
   with_element_type(y.scalar_type(), [&]<class T>(T) {
-    T* to = mutable_elements<T>(y);
+    T* values = mutable_elements<T>(y);
     T* slope = mutable_elements<T>(derivative);
     at::parallel_for(0, y.numel(), 16384, [&](std::int64_t begin, std::int64_t end) {
-      gelu_cpu(to, to, slope, begin, end);
+      gelu_cpu(values, values, slope, begin, end);
     });
   });
 }

@@ -25,7 +25,7 @@ void pack(Linear& layer, at::ScalarType compute);
 // x, W and b are rounded, sums are fp32; gradients of W and b reach the fp32 parameters.
 at::Tensor linear(const at::Tensor& x, const Linear& layer, at::ScalarType compute);
 
-// erf GELU of linear(x): fused, and its backward needs no exponential (kernels/gelu.h).
+// erf GELU of linear(x): its backward needs no exponential (kernels/gelu.h).
 at::Tensor linear_gelu(const at::Tensor& x, const Linear& layer, at::ScalarType compute);
 
 }  // namespace attune

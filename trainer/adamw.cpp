@@ -56,11 +56,13 @@ void AdamW::update_on_cpu(std::int64_t begin, std::int64_t end, double learning_
   const auto t = static_cast<double>(steps_);
   AdamWStep step;
   step.learning_rate = static_cast<float>(learning_rate);
-  step.decay = static_cast<float>(decay);
+  step.keep = static_cast<float>(1 - learning_rate * decay);
   step.gradient_scale = static_cast<float>(gradient_scale);
   step.beta1 = static_cast<float>(kBeta1);
   step.beta2 = static_cast<float>(kBeta2);
   step.epsilon = static_cast<float>(kEpsilon);
+  step.one_minus_beta1 = static_cast<float>(1 - kBeta1);
+  step.one_minus_beta2 = static_cast<float>(1 - kBeta2);
   step.correction1 = static_cast<float>(1 - std::pow(kBeta1, t));
   step.correction2_root = static_cast<float>(std::sqrt(1 - std::pow(kBeta2, t)));
   float* values = parameters_.values().mutable_data_ptr<float>();

@@ -6,17 +6,17 @@ namespace attune::ATTUNE_ISA {
 
 void adamw(const AdamWStep& step, float* values, float* gradients, float* first, float* second,
            std::int64_t begin, std::int64_t end) {
-  const float keep = 1 - step.learning_rate * step.decay;
   const float rate = step.learning_rate / step.correction1;
   const float inverse_root = 1 / step.correction2_root;
 #pragma omp simd
   for (std::int64_t i = begin; i < end; ++i) {
     const float g = gradients[i] * step.gradient_scale;
-    const float m = first[i] + (1 - step.beta1) * (g - first[i]);
-    const float v = step.beta2 * second[i] + (1 - step.beta2) * g * g;
+    const float m = first[i] + step.one_minus_beta1 * (g - first[i]);
+    const float v = step.beta2 * second[i] + step.one_minus_beta2 * g * g;
     first[i] = m;
     second[i] = v;
-    values[i] = values[i] * keep - rate * m / (std::sqrt(v) * inverse_root + step.epsilon);
+    const float decayed = values[i] * step.keep;
+    values[i] = decayed - rate * m / (std::sqrt(v) * inverse_root + step.epsilon);
     gradients[i] = 0;
   }
 }

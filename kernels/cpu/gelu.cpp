@@ -5,40 +5,56 @@
 namespace attune::ATTUNE_ISA {
 namespace {
 
-// Phi(x) and exp(-x^2 / 2).
-inline __attribute__((always_inline)) float normal_distribution(float x, float& gaussian) {
-  const float magnitude = x < 0 ? -x : x;
-  gaussian = exp(-0.5f * x * x);
-  const float t = 1 / (1 + 0.231641888f * magnitude);  // 0.3275911 / sqrt(2)
-  float p = 1.061405429f;
-  p = p * t - 1.453152027f;
-  p = p * t + 1.421413741f;
-  p = p * t - 0.284496736f;
-  p = p * t + 0.254829592f;
-  const float tail = 0.5f * p * t * gaussian;  // Phi(-|x|)
-  return x < 0 ? tail : 1 - tail;
+inline __attribute__((always_inline)) float absolute(float x) { return x < 0 ? -x : x; }
+
+// Error function to about 1 ulp, both ranges by minimax polynomials: a series in x^2 near 0, and
+// 1 - exp of a polynomial beyond (after N. Juffa).
+inline __attribute__((always_inline)) float erf(float x) {
+  const float t = absolute(x), s = x * x;
+  float far = -1.72853470e-5f * t + 3.83197126e-4f;
+  const float u = -3.88396438e-3f * t + 2.42546219e-2f;
+  far = far * s + u;
+  far = far * t - 1.06777877e-1f;
+  far = far * t - 6.34846687e-1f;
+  far = far * t - 1.28717512e-1f;
+  far = 1 - exp(far * t - t);
+  far = x < 0 ? -far : far;
+  float near = -5.96761703e-4f;
+  near = near * s + 4.99119423e-3f;
+  near = near * s - 2.67681349e-2f;
+  near = near * s + 1.12819925e-1f;
+  near = near * s - 3.76125336e-1f;
+  near = near * s + 1.28379166e-1f;
+  near = near * x + x;
+  return t > 0.921875f ? far : near;
+}
+
+inline __attribute__((always_inline)) float normal_distribution(float x) {
+  return 0.5f + 0.5f * erf(x * 0.707106781f);
+}
+
+// The derivative at x, where Phi(x) is `phi`.
+inline __attribute__((always_inline)) float slope(float x, float phi) {
+  constexpr float kInverseRootTwoPi = 0.398942280f;
+  return phi + x * exp(-0.5f * x * x) * kInverseRootTwoPi;
 }
 
 }  // namespace
 
 template <class T>
 void gelu(const T* x, T* y, T* derivative, std::int64_t begin, std::int64_t end) {
-  constexpr float kInverseRootTwoPi = 0.398942280f;
   if (derivative) {
 #pragma omp simd
     for (std::int64_t i = begin; i < end; ++i) {
-      const float value = widen(x[i]);
-      float gaussian;
-      const float phi = normal_distribution(value, gaussian);
+      const float value = widen(x[i]), phi = normal_distribution(value);
       y[i] = narrow<T>(value * phi);
-      derivative[i] = narrow<T>(phi + value * gaussian * kInverseRootTwoPi);
+      derivative[i] = narrow<T>(slope(value, phi));
     }
   } else {
 #pragma omp simd
     for (std::int64_t i = begin; i < end; ++i) {
       const float value = widen(x[i]);
-      float gaussian;
-      y[i] = narrow<T>(value * normal_distribution(value, gaussian));
+      y[i] = narrow<T>(value * normal_distribution(value));
     }
   }
 }
