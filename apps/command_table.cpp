@@ -15,7 +15,7 @@ const Option kJson{"--json", "", "the result as one line of JSON on stdout"};
 const Option kModel{"--model", "M", "directory, local:DIR, or a name in the Hugging Face cache",
                     true};
 const Option kDevice{"--device", "NAME", "auto (default), cpu, cuda or cuda:N"};
-const Option kPrecision{"--precision", "TYPE", "fp32 (default) or bf16"};
+const Option kPrecision{"--precision", "TYPE", "fp32 (default), bf16 or int8"};
 const Option kMaxLength{"--max-length", "N", "tokens a text is cut to; default: the model's limit"};
 const Option kBatchTokens{"--batch-tokens", "N",
                           "tokens embedded at once; default 4096, on CUDA 16384"};

@@ -51,7 +51,7 @@ class EmbeddingModel {
   void set_prompts(const Prompts& prompts) { directory_.prompts = prompts; }
   // For serving only: forwards of this type get faster, and the parameters must not change any
   // more.
-  void pack_weights(at::ScalarType compute) { encoder_->pack_weights(compute); }
+  void pack_weights(at::ScalarType products) { encoder_->pack_weights(products); }
   void set_max_length(int max_length);  // Error{kConfig} above the model's positions
   // Tensors of the checkpoint that the forward does not use (BERT's pooler): written back
   // unchanged.

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "models/device.h"
+#include "models/quantized_linear.h"
 
 namespace attune {
 
@@ -61,19 +62,37 @@ void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
 at::ScalarType parse_precision(const std::string& name) {
   if (name == "fp32") return at::kFloat;
   if (name == "bf16") return at::kBFloat16;
-  throw_error(ErrorKind::kConfig, "precision '", name, "' is not known: expected fp32 or bf16");
+  throw_error(ErrorKind::kConfig, "precision '", name,
+              "' is not known: expected fp32 or bf16, or int8 to embed");
 }
+
+namespace {
+
+// The type of the linears' products. int8 is for serving on processors that have such products.
+at::ScalarType parse_products(const EmbedOptions& options, const at::Device& device) {
+  if (options.precision != "int8") return parse_precision(options.precision);
+  if (device.is_cuda())
+    throw_error(ErrorKind::kConfig, "precision int8 is for the processor: on CUDA use bf16");
+  if (!has_int8_products())
+    throw_error(ErrorKind::kConfig,
+                "precision int8 needs a processor with AVX512-VNNI or AVX-VNNI; use fp32 or bf16");
+  return at::kChar;
+}
+
+}  // namespace
 
 std::shared_ptr<const EncoderEmbedding> load_encoder_embedding(const std::string& model,
                                                                const EmbedOptions& options) {
-  const at::ScalarType compute = parse_precision(options.precision);
+  const at::Device device = resolve_device(options.device);
+  const at::ScalarType products = parse_products(options, device);
+  const at::ScalarType compute = products == at::kChar ? at::kBFloat16 : products;
   if (options.batch_tokens < 0)
     throw_error(ErrorKind::kConfig, "batch_tokens ", options.batch_tokens, ": expected at least 0");
-  auto loaded = EmbeddingModel::load(resolve_model_path(model), resolve_device(options.device));
+  auto loaded = EmbeddingModel::load(resolve_model_path(model), device);
   if (options.max_length != 0) loaded->set_max_length(options.max_length);
   if (options.override_prompts)
     loaded->set_prompts({options.query_prompt, options.document_prompt});
-  loaded->pack_weights(compute);
+  loaded->pack_weights(products);
   return std::make_shared<EncoderEmbedding>(std::move(loaded), model, compute, options.batch_tokens,
                                             options.threads);
 }

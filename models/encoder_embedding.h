@@ -36,7 +36,7 @@ class EncoderEmbedding : public BaseEmbedding {
 std::shared_ptr<const EncoderEmbedding> load_encoder_embedding(const std::string& model,
                                                                const EmbedOptions& options);
 
-// "fp32" or "bf16"; else Error{kConfig}.
+// "fp32" or "bf16", the precisions of training; else Error{kConfig}.
 at::ScalarType parse_precision(const std::string& name);
 
 }  // namespace attune

@@ -13,6 +13,7 @@
 #include "kernels/gelu.h"
 #include "models/kernel_data.h"
 #include "models/leaf_gradient.h"
+#include "models/quantized_linear.h"
 
 namespace attune {
 namespace {
@@ -54,12 +55,17 @@ at::Tensor gradient_of_input(const at::Tensor& grad, const at::Tensor& weight) {
 
 // to += grad^T x, `to` fp32
 void add_gradient_of_weight(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& to) {
-  if (!aten_is_fast(grad.scalar_type()))
-    to.add_(onednn_linear(grad.t(), x.t(), {}));
-  else if (grad.scalar_type() == at::kFloat)
+  if (!aten_is_fast(grad.scalar_type())) {
+    // The operator copies a transposed left factor: of the two, the narrower.
+    if (x.size(1) < grad.size(1))
+      to.t().add_(onednn_linear(x.t(), grad.t(), {}));
+    else
+      to.add_(onednn_linear(grad.t(), x.t(), {}));
+  } else if (grad.scalar_type() == at::kFloat) {
     to.addmm_(grad.t(), x);
-  else
+  } else {
     to.add_(at::mm(grad.t(), x));
+  }
 }
 
 // y <- gelu(y); `derivative`, if defined, gets its derivative.
@@ -106,9 +112,16 @@ class CpuLinear : public torch::autograd::Function<CpuLinear> {
 };
 
 at::Tensor served(const at::Tensor& x, const Linear& layer, bool gelu) {
-  at::Tensor y = onednn_linear(x, layer.packed, layer.bias.to(x.scalar_type()));
+  at::Tensor y = layer.scales.defined()
+                     ? quantized_linear(x, layer)
+                     : onednn_linear(x, layer.packed, layer.bias.to(x.scalar_type()));
   if (gelu) apply_gelu(y, {});
   return y;
+}
+
+// The type of x for which `packed` stands in.
+at::ScalarType served_type(const Linear& layer) {
+  return layer.scales.defined() ? at::kBFloat16 : layer.packed.scalar_type();
 }
 
 at::Tensor apply(const at::Tensor& x, const Linear& layer, at::ScalarType compute, bool gelu) {
@@ -119,21 +132,22 @@ at::Tensor apply(const at::Tensor& x, const Linear& layer, at::ScalarType comput
   }
   const bool keep =
       at::GradMode::is_enabled() && (x.requires_grad() || layer.weight.requires_grad());
-  if (!keep && layer.packed.defined() && layer.packed.scalar_type() == compute)
+  if (!keep && layer.packed.defined() && served_type(layer) == compute)
     return served(input, layer, gelu);
   return CpuLinear::apply(input, layer.weight, layer.bias, gelu, compute, keep);
 }
 
 }  // namespace
 
-void pack(Linear& layer, at::ScalarType compute) {
+void pack(Linear& layer, at::ScalarType products) {
   if (layer.weight.is_cuda()) return;
+  if (products == at::kChar) return quantize_weight(layer);
   using Signature = at::Tensor(const at::Tensor&, std::optional<std::int64_t>);
   static const auto op = c10::Dispatcher::singleton()
                              .findSchemaOrThrow("mkldnn::_reorder_linear_weight", "")
                              .typed<Signature>();
   const at::NoGradGuard no_grad;
-  layer.packed = op.call(layer.weight.detach().to(compute), std::nullopt);
+  layer.packed = op.call(layer.weight.detach().to(products), std::nullopt);
 }
 
 at::Tensor linear(const at::Tensor& x, const Linear& layer, at::ScalarType compute) {

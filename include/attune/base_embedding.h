@@ -41,7 +41,7 @@ struct EmbedOptions {
   int max_length = 0;           // tokens; 0: the model's own limit
   int batch_tokens = 0;         // token budget of one forward; 0: 4096 on the processor, else 16384
   std::string device = "auto";  // auto, cpu, cuda, cuda:N
-  std::string precision = "fp32";  // fp32, bf16
+  std::string precision = "fp32";  // fp32, bf16; int8 (on the processor)
   // Prompts: the model's stored ones unless given here ("" turns one off).
   bool override_prompts = false;
   std::string query_prompt, document_prompt;

@@ -64,7 +64,7 @@ void transpose(const Item& item, const float* from, float* to) {
       float* row = to + static_cast<long>(d) * item.padded_length + begin;
       for (int i = 0; i < rows; ++i)
         row[i] = from[static_cast<long>(begin + i) * item.padded_width + d];
-      for (int i = std::max(rows, 0); i < kLanes; ++i) row[i] = 0;
+      for (int i = rows; i < kLanes; ++i) row[i] = 0;
     }
   }
 }

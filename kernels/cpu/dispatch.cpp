@@ -99,6 +99,18 @@ void gelu_cpu(const T* x, T* y, T* derivative, std::int64_t begin, std::int64_t 
   typed<T>().gelu(x, y, derivative, begin, end);
 }
 
+template <class T>
+void quantize_rows_cpu(const T* x, std::int64_t width, std::uint8_t* q, float* scales,
+                       std::int64_t begin, std::int64_t end) {
+  typed<T>().quantize_rows(x, width, q, scales, begin, end);
+}
+
+template <class T>
+void rescale_rows_cpu(T* y, std::int64_t width, const float* scales, const float* bias,
+                      std::int64_t begin, std::int64_t end) {
+  typed<T>().rescale_rows(y, width, scales, bias, begin, end);
+}
+
 #define ATTUNE_INSTANTIATE(T)                                                                    \
   template void attention_forward_cpu(const AttentionProblem<T>&, std::int64_t, T*, float*,      \
                                       AttentionWorkspace&);                                      \
@@ -108,7 +120,11 @@ void gelu_cpu(const T* x, T* y, T* derivative, std::int64_t begin, std::int64_t 
                                            std::int64_t, std::int64_t);                          \
   template void add_layer_norm_backward_cpu(const AddLayerNorm&, const AddLayerNormBackward<T>&, \
                                             std::int64_t, std::int64_t);                         \
-  template void gelu_cpu(const T*, T*, T*, std::int64_t, std::int64_t)
+  template void gelu_cpu(const T*, T*, T*, std::int64_t, std::int64_t);                          \
+  template void quantize_rows_cpu(const T*, std::int64_t, std::uint8_t*, float*, std::int64_t,   \
+                                  std::int64_t);                                                 \
+  template void rescale_rows_cpu(T*, std::int64_t, const float*, const float*, std::int64_t,     \
+                                 std::int64_t)
 ATTUNE_INSTANTIATE(float);
 ATTUNE_INSTANTIATE(BFloat16);
 #undef ATTUNE_INSTANTIATE

@@ -7,6 +7,7 @@
 #include "kernels/dropout.h"
 #include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
+#include "kernels/quantize.h"
 
 namespace attune {
 
@@ -17,6 +18,8 @@ struct TypedKernels {
   decltype(&add_layer_norm_forward_cpu<T>) add_layer_norm_forward;
   decltype(&add_layer_norm_backward_cpu<T>) add_layer_norm_backward;
   decltype(&gelu_cpu<T>) gelu;
+  decltype(&quantize_rows_cpu<T>) quantize_rows;
+  decltype(&rescale_rows_cpu<T>) rescale_rows;
 };
 
 struct KernelTable {

@@ -21,6 +21,12 @@ void add_layer_norm_backward(const AddLayerNorm& norm, const AddLayerNormBackwar
                              std::int64_t begin, std::int64_t end);
 template <class T>
 void gelu(const T* x, T* y, T* derivative, std::int64_t begin, std::int64_t end);
+template <class T>
+void quantize_rows(const T* x, std::int64_t width, std::uint8_t* q, float* scales,
+                   std::int64_t begin, std::int64_t end);
+template <class T>
+void rescale_rows(T* y, std::int64_t width, const float* scales, const float* bias,
+                  std::int64_t begin, std::int64_t end);
 
 // The function types of the public headers.
 decltype(attune::dropout_cpu) dropout;

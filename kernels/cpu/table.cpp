@@ -4,8 +4,13 @@ namespace attune::ATTUNE_ISA {
 namespace {
 
 template <class T>
-constexpr TypedKernels<T> kTyped = {attention_forward<T>, attention_backward<T>,
-                                    add_layer_norm_forward<T>, add_layer_norm_backward<T>, gelu<T>};
+constexpr TypedKernels<T> kTyped = {attention_forward<T>,
+                                    attention_backward<T>,
+                                    add_layer_norm_forward<T>,
+                                    add_layer_norm_backward<T>,
+                                    gelu<T>,
+                                    quantize_rows<T>,
+                                    rescale_rows<T>};
 
 }  // namespace
 

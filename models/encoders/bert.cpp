@@ -122,7 +122,7 @@ EncoderPlan plan_bert(const Json& json, const std::string& config_path) {
 BertEncoder::BertEncoder(const BertConfig& config, const ParameterStore& parameters)
     : config_(config) {
   const auto dense = [&](const std::string& name) {
-    return Linear{parameters.get(name + ".weight"), parameters.get(name + ".bias"), {}};
+    return Linear{parameters.get(name + ".weight"), parameters.get(name + ".bias")};
   };
   const auto norm = [&](const std::string& name) {
     return LayerNorm{parameters.get(name + ".weight"), parameters.get(name + ".bias"),
@@ -141,10 +141,10 @@ BertEncoder::BertEncoder(const BertConfig& config, const ParameterStore& paramet
   }
 }
 
-void BertEncoder::pack_weights(at::ScalarType compute) {
+void BertEncoder::pack_weights(at::ScalarType products) {
   for (Layer& layer : layers_)
     for (Linear* part : {&layer.qkv, &layer.attention_output, &layer.intermediate, &layer.output})
-      pack(*part, compute);
+      pack(*part, products);
 }
 
 at::Tensor BertEncoder::intermediate(const at::Tensor& x, const Linear& layer,

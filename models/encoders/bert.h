@@ -26,7 +26,7 @@ class BertEncoder : public Encoder {
  public:
   BertEncoder(const BertConfig& config, const ParameterStore& parameters);
   at::Tensor forward(const PackedTokens& tokens, const ForwardOptions& options) const override;
-  void pack_weights(at::ScalarType compute) override;
+  void pack_weights(at::ScalarType products) override;
   int hidden_size() const override { return config_.hidden_size; }
   int max_positions() const override { return config_.max_position_embeddings; }
   int vocabulary_size() const override { return config_.vocab_size; }

@@ -22,7 +22,7 @@ class Encoder {
   // [num_tokens, hidden_size()] fp32; autograd runs through it.
   virtual at::Tensor forward(const PackedTokens& tokens, const ForwardOptions& options) const = 0;
   // Packs every linear layer: see pack() in models/linear.h.
-  virtual void pack_weights(at::ScalarType compute) = 0;
+  virtual void pack_weights(at::ScalarType products) = 0;
   virtual int hidden_size() const = 0;
   virtual int max_positions() const = 0;
   virtual int vocabulary_size() const = 0;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <span>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -10,6 +11,7 @@
 #include "kernels/cross_entropy.h"
 #include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
+#include "kernels/quantize.h"
 #include "tests/kernels/isa_test_case.h"
 
 namespace attune {
@@ -184,6 +186,55 @@ TEST_P(GeluKernel, KeepsNaN) {
   EXPECT_FALSE(y[1] > 0);  // the limit is 0; torch gives NaN
 }
 INSTANTIATE_TEST_SUITE_P(Isa, GeluKernel, every_isa());
+
+using QuantizeKernel = IsaTest;
+
+TEST_P(QuantizeKernel, RoundsEachRowByItsOwnScale) {
+  constexpr int kRows = 5, kWidth = 37;
+  std::vector<float> x = normal(kRows * kWidth, 21, 1);
+  for (int j = 0; j < kWidth; ++j) {
+    x[kWidth + j] *= 1000;
+    x[2 * kWidth + j] = 0;
+  }
+  std::vector<std::uint8_t> q(x.size());
+  std::vector<float> scales(kRows);
+  quantize_rows_cpu(x.data(), kWidth, q.data(), scales.data(), 0, kRows);
+  for (int i = 0; i < kRows; ++i) {
+    const auto row = std::span(x).subspan(i * kWidth, kWidth);
+    float largest = 0;
+    for (float value : row) largest = std::max(largest, std::abs(value));
+    ASSERT_EQ(scales[i], largest / 127) << i;
+    for (int j = 0; j < kWidth; ++j)
+      ASSERT_NEAR((q[i * kWidth + j] - kQuantizedZero) * scales[i], row[j], scales[i] * 0.5001f)
+          << i << " " << j;
+  }
+}
+
+TEST_P(QuantizeKernel, ScalesTheProductBackAndAddsTheBias) {
+  constexpr int kRows = 3, kWidth = 21;
+  const std::vector<float> product = normal(kRows * kWidth, 22, 100), bias = normal(kWidth, 23, 1);
+  const std::vector<float> scales = {0.01f, 0, 2};
+  std::vector<float> y = product;
+  rescale_rows_cpu(y.data(), kWidth, scales.data(), bias.data(), 0, kRows);
+  for (int i = 0; i < kRows * kWidth; ++i) {
+    const float expected = product[i] * scales[i / kWidth] + bias[i % kWidth];
+    ASSERT_NEAR(y[i], expected, 1e-6 * std::abs(product[i]) * scales[i / kWidth] + 1e-7);
+  }
+}
+
+TEST_P(QuantizeKernel, RowsThatAreNotFiniteDoNotBecomeNumbers) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    std::vector<float> x(40, 1.f);
+    x[33] = bad;
+    std::vector<std::uint8_t> q(40);
+    std::vector<float> scales(2);
+    quantize_rows_cpu(x.data(), 20, q.data(), scales.data(), 0, 2);
+    EXPECT_EQ(scales[0], 1.f / 127);
+    EXPECT_TRUE(std::isnan(scales[1]));
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Isa, QuantizeKernel, every_isa());
 
 using AdamWKernel = IsaTest;
 

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "models/artifact.h"
 #include "models/encoder_embedding.h"
+#include "models/quantized_linear.h"
 #include "tests/support/tiny_bert.h"
 
 namespace attune {
@@ -104,6 +105,23 @@ TEST(EmbeddingModel, Bf16IsNearFp32AndNotEqual) {
       embed_all(*resolve_embed_model(kTinyBert, options), golden_texts()), golden_embeddings());
   EXPECT_GT(difference, 1e-5);
   EXPECT_LT(difference, 0.05);
+}
+
+TEST(EmbeddingModel, Int8IsNearAndATextsVectorIsItsOwn) {
+  if (!has_int8_products()) GTEST_SKIP() << "this processor has neither AVX512-VNNI nor AVX-VNNI";
+  EmbedOptions options;
+  options.precision = "int8";
+  const auto model = resolve_embed_model(kTinyBert, options);
+  const auto together = embed_all(*model, golden_texts());
+  const double difference = worst(together, golden_embeddings());
+  EXPECT_GT(difference, 1e-4);
+  EXPECT_LT(difference, 0.1);
+  std::vector<float> apart;
+  for (const auto& text : golden_texts()) {
+    const std::vector<float> vector = model->get_text_embedding(text);
+    apart.insert(apart.end(), vector.begin(), vector.end());
+  }
+  EXPECT_LT(worst(together, apart), 1e-5);
 }
 
 TEST(EmbeddingModel, PromptsAreAppliedByRole) {

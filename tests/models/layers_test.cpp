@@ -21,6 +21,7 @@
 #include "models/layer_norm.h"
 #include "models/linear.h"
 #include "models/pooling.h"
+#include "models/quantized_linear.h"
 #include "models/token_embedding.h"
 
 namespace attune {
@@ -60,9 +61,8 @@ TEST(Linear, EqualsItsDefinitionInAllThreeDirections) {
   const std::vector<at::Tensor> inputs = {at::randn({37, 24}), at::randn({50, 24}),
                                           at::randn({50})};
   const at::Tensor weights = at::randn({37, 50});
-  const Gradients ours = run(inputs, weights, [](const auto& in) {
-    return linear(in[0], {in[1], in[2], {}}, at::kFloat);
-  });
+  const Gradients ours = run(
+      inputs, weights, [](const auto& in) { return linear(in[0], {in[1], in[2]}, at::kFloat); });
   const Gradients expected = run(inputs, weights, [](const auto& in) {
     return at::matmul(in[0].to(at::kDouble), in[1].to(at::kDouble).t())
         .add(in[2].to(at::kDouble))
@@ -78,7 +78,7 @@ TEST(Linear, InBf16RoundsItsInputsAndReachesTheFp32Parameters) {
   const at::Tensor weights = at::randn({37, 50});
   const auto with = [&](at::ScalarType compute) {
     return run(inputs, weights, [&](const auto& in) {
-      return linear(in[0], {in[1], in[2], {}}, compute).to(at::kFloat);
+      return linear(in[0], {in[1], in[2]}, compute).to(at::kFloat);
     });
   };
   const Gradients exact = with(at::kFloat), rounded = with(at::kBFloat16);
@@ -96,23 +96,23 @@ TEST(Linear, WithGeluEqualsTheTwoApart) {
   const at::Tensor weights = at::randn({37, 50});
   for (const auto& [compute, tolerance] : {std::pair(at::kFloat, 2e-5), {at::kBFloat16, 0.6}}) {
     const Gradients fused = run(inputs, weights, [&](const auto& in) {
-      return linear_gelu(in[0], {in[1], in[2], {}}, compute).to(at::kFloat);
+      return linear_gelu(in[0], {in[1], in[2]}, compute).to(at::kFloat);
     });
     const Gradients apart = run(inputs, weights, [&](const auto& in) {
-      return at::gelu(linear(in[0], {in[1], in[2], {}}, at::kFloat));
+      return at::gelu(linear(in[0], {in[1], in[2]}, at::kFloat));
     });
     EXPECT_LT(worst(fused.value, apart.value), tolerance);
     for (int i = 0; i < 3; ++i) EXPECT_LT(worst(fused.grads[i], apart.grads[i]), tolerance) << i;
     const at::NoGradGuard no_grad;
-    EXPECT_TRUE(at::equal(
-        linear_gelu(inputs[0], {inputs[1], inputs[2], {}}, compute).to(at::kFloat), fused.value));
+    EXPECT_TRUE(at::equal(linear_gelu(inputs[0], {inputs[1], inputs[2]}, compute).to(at::kFloat),
+                          fused.value));
   }
 }
 
 TEST(Linear, PackedServesTheSameNumbers) {
   const at::NoGradGuard no_grad;
   const at::Tensor x = at::randn({37, 24});
-  const Linear plain{at::randn({50, 24}), at::randn({50}), {}};
+  const Linear plain{at::randn({50, 24}), at::randn({50})};
   for (const auto& [compute, tolerance] : {std::pair(at::kFloat, 1e-5), {at::kBFloat16, 0.1}}) {
     Linear packed = plain;
     pack(packed, compute);
@@ -126,12 +126,31 @@ TEST(Linear, PackedServesTheSameNumbers) {
   }
 }
 
+TEST(Linear, InInt8IsNearAndDoesNotDependOnTheOtherRows) {
+  if (!has_int8_products()) GTEST_SKIP() << "this processor has neither AVX512-VNNI nor AVX-VNNI";
+  const at::NoGradGuard no_grad;
+  const at::Tensor x = at::randn({37, 96}).to(at::kBFloat16);
+  const Linear plain{at::randn({50, 96}), at::randn({50})};
+  Linear packed = plain;
+  pack(packed, at::kChar);
+  const at::Tensor y = linear(x, packed, at::kBFloat16);
+  const at::Tensor exact = linear(x.to(at::kFloat), plain, at::kFloat);
+  EXPECT_EQ(y.scalar_type(), at::kBFloat16);
+  // Roundings of a 254th of the range each, over 96 terms of size 1: about 0.01 * sqrt(96).
+  EXPECT_LT(worst(y.to(at::kFloat), exact), 0.5);
+  EXPECT_GT(worst(y.to(at::kFloat), linear(x, plain, at::kBFloat16).to(at::kFloat)), 1e-3);
+  at::Tensor others = x.clone();
+  others.slice(0, 1).mul_(100);
+  EXPECT_TRUE(at::equal(linear(others, packed, at::kBFloat16)[0], y[0]));
+  EXPECT_LT(worst(linear_gelu(x, packed, at::kBFloat16).to(at::kFloat), at::gelu(exact)), 0.5);
+  EXPECT_TRUE(at::equal(linear(x, packed, at::kFloat), linear(x, plain, at::kFloat)));
+}
+
 // What the arena relies on: a leaf that has a gradient gets the next one added to it in place.
 TEST(Linear, AddsToTheGradientThatIsThere) {
   const at::Tensor x = at::randn({9, 8});
   for (at::ScalarType compute : {at::kFloat, at::kBFloat16}) {
-    const Linear layer{
-        at::randn({5, 8}).requires_grad_(true), at::randn({5}).requires_grad_(true), {}};
+    const Linear layer{at::randn({5, 8}).requires_grad_(true), at::randn({5}).requires_grad_(true)};
     linear(x, layer, compute).sum().backward();
     const at::Tensor weight_once = layer.weight.grad().clone(),
                      bias_once = layer.bias.grad().clone();
