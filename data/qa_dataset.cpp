@@ -39,7 +39,7 @@ constexpr const char* kDatasetAdvice = R"(expected {"queries": {id: text}, "corp
 constexpr const char* kNegativesAdvice =
     R"(expected one object a line: {"query_id": id, "negatives": [passage id, ...]})";
 
-const Json* find_object(const Json& root, const char* key, Mistakes& mistakes) {
+Json* find_object(Json& root, const char* key, Mistakes& mistakes) {
   const auto found = root.find(key);
   if (found == root.end()) {
     mistakes.add("the key '", key, "' is missing");
@@ -51,15 +51,17 @@ const Json* find_object(const Json& root, const char* key, Mistakes& mistakes) {
   return nullptr;
 }
 
-void read_table(const Json& root, const char* key, TextTable& table, Mistakes& mistakes) {
-  const Json* object = find_object(root, key, mistakes);
+// Moves the texts out of `root`: two copies of a big corpus would be one too many.
+void read_table(Json& root, const char* key, TextTable& table, Mistakes& mistakes) {
+  Json* object = find_object(root, key, mistakes);
   if (object == nullptr) return;
-  for (const auto& [id, text] : object->items()) {
+  for (auto& [id, text] : object->items()) {
     if (!text.is_string())
       mistakes.add(key, ": '", id, "' is a JSON ", text.type_name(), ", expected a string");
-    else if (!table.add(id, text.get_ref<const std::string&>()))
+    else if (!table.add(id, std::move(text.get_ref<std::string&>())))
       mistakes.add(key, ": the id '", id, "' stands there twice");
   }
+  object->clear();
 }
 
 // Corpus rows of a JSON array of passage ids; what is wrong is added to `mistakes` after `place`.
@@ -89,8 +91,8 @@ std::vector<std::int64_t> read_passage_ids(const Json& ids, const TextTable& cor
   return rows;
 }
 
-bool is_blank(const std::string& text) {
-  return text.find_first_not_of(" \t\r\n\v\f") == std::string::npos;
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos;
 }
 
 // [query row] -> corpus rows of its hard negatives. `used`: queries that make training rows.
@@ -151,12 +153,33 @@ std::vector<std::vector<std::int64_t>> read_negatives(const EmbeddingQAFinetuneD
 // A JSON string as Python writes it.
 std::string quoted(const std::string& text) { return dump_json_like_python(Json(text), -1); }
 
-void write_table(const char* key, const TextTable& table, std::string& out) {
-  out += str_cat("    \"", key, "\": {");
+template <class Write>
+void write_table(const char* key, const TextTable& table, const Write& write) {
+  write(str_cat("    \"", key, "\": {"));
   for (std::int64_t row = 0; row < table.size(); ++row)
-    out += str_cat(row == 0 ? "\n" : ",\n", "        ", quoted(table.id(row)), ": ",
-                   quoted(table.text(row)));
-  out += table.size() == 0 ? "},\n" : "\n    },\n";
+    write(str_cat(row == 0 ? "\n" : ",\n", "        ", quoted(table.id(row)), ": ",
+                  quoted(table.text(row))));
+  write(table.size() == 0 ? "},\n" : "\n    },\n");
+}
+
+// Written by hand, piece by piece: an ordered JSON object of 100,000 entries takes a search for
+// every insertion, and a second copy of all texts.
+template <class Write>
+void write_json(const EmbeddingQAFinetuneDataset& dataset, const Write& write) {
+  ATTUNE_ASSERT(static_cast<std::int64_t>(dataset.relevant_docs.size()) == dataset.queries.size());
+  write("{\n");
+  write_table("queries", dataset.queries, write);
+  write_table("corpus", dataset.corpus, write);
+  write("    \"relevant_docs\": {");
+  for (std::int64_t query = 0; query < dataset.queries.size(); ++query) {
+    write(str_cat(query == 0 ? "\n" : ",\n", "        ", quoted(dataset.queries.id(query)), ": ["));
+    const std::vector<std::int64_t>& rows = dataset.relevant_docs[query];
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      write(str_cat(i == 0 ? "\n" : ",\n", "            ", quoted(dataset.corpus.id(rows[i]))));
+    write(rows.empty() ? "]" : "\n        ]");
+  }
+  write(dataset.queries.size() == 0 ? "},\n" : "\n    },\n");
+  write("    \"mode\": \"text\"\n}");
 }
 
 }  // namespace
@@ -174,7 +197,7 @@ std::int64_t TextTable::find(const std::string& id) const {
 }
 
 EmbeddingQAFinetuneDataset EmbeddingQAFinetuneDataset::from_json(const std::string& path) {
-  const Json root = read_json_file(path);
+  Json root = read_json_file(path);
   Mistakes mistakes(path);
   if (!root.is_object()) {
     mistakes.add("the file is a JSON ", root.type_name(), ", expected an object");
@@ -205,30 +228,21 @@ EmbeddingQAFinetuneDataset EmbeddingQAFinetuneDataset::from_json(const std::stri
   return dataset;
 }
 
-// Written by hand, piece by piece: an ordered JSON object of 100,000 entries takes a search for
-// every insertion, and a second copy of all texts.
 std::string EmbeddingQAFinetuneDataset::to_json() const {
-  ATTUNE_ASSERT(static_cast<std::int64_t>(relevant_docs.size()) == queries.size());
-  std::string out = "{\n";
-  write_table("queries", queries, out);
-  write_table("corpus", corpus, out);
-  out += "    \"relevant_docs\": {";
-  for (std::int64_t query = 0; query < queries.size(); ++query) {
-    out += str_cat(query == 0 ? "\n" : ",\n", "        ", quoted(queries.id(query)), ": [");
-    const std::vector<std::int64_t>& rows = relevant_docs[query];
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      out += str_cat(i == 0 ? "\n" : ",\n", "            ", quoted(corpus.id(rows[i])));
-    out += rows.empty() ? "]" : "\n        ]";
-  }
-  out += queries.size() == 0 ? "},\n" : "\n    },\n";
-  return out + "    \"mode\": \"text\"\n}";
+  std::string out;
+  write_json(*this, [&](std::string_view piece) { out += piece; });
+  return out;
 }
 
 void EmbeddingQAFinetuneDataset::save_json(const std::string& path) const {
   write_file_durably(path, to_json());
 }
 
-Fingerprint EmbeddingQAFinetuneDataset::fingerprint() const { return sha256(to_json()); }
+Fingerprint EmbeddingQAFinetuneDataset::fingerprint() const {
+  Sha256 hash;
+  write_json(*this, [&](std::string_view piece) { hash.update(piece); });
+  return hash.hex();
+}
 
 TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool use_all_docs,
                                 const std::string& negatives_path) {

@@ -49,12 +49,14 @@ struct EmbeddingQAFinetuneDataset {
   Fingerprint fingerprint() const;
 };
 
-// Rows for training: texts of the columns query, positive, negative_1, ...
+// Rows for training: texts of the columns query, positive, negative_1, ...; they stay the data
+// set's, which outlives the rows.
 struct TrainingRows {
-  std::vector<std::vector<std::string>> columns;  // [columns][rows]; every column of equal length
-  std::vector<std::int64_t> document_id;          // [rows] corpus row of the positive
-  std::int64_t skipped_empty = 0;       // rows left out because a text was empty or white space
-  std::int64_t skipped_unanswered = 0;  // queries without a relevant passage
+  // [columns][rows]; every column of equal length
+  std::vector<std::vector<std::string_view>> columns;
+  std::vector<std::int64_t> document_id;  // [rows] corpus row of the positive
+  std::int64_t skipped_empty = 0;         // rows left out because a text was empty or white space
+  std::int64_t skipped_unanswered = 0;    // queries without a relevant passage
   std::int64_t num_rows() const {
     return columns.empty() ? 0 : static_cast<std::int64_t>(columns[0].size());
   }
@@ -66,5 +68,7 @@ struct TrainingRows {
 // needs the same number of them.
 TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool use_all_docs,
                                 const std::string& negatives_path = "");
+TrainingRows make_training_rows(EmbeddingQAFinetuneDataset&&, bool,
+                                const std::string& = "") = delete;
 
 }  // namespace attune

@@ -17,7 +17,7 @@ namespace {
 std::vector<std::vector<std::int64_t>> number_texts(const TrainingRows& rows) {
   std::unordered_map<std::string_view, std::int64_t> number_of;
   std::vector<std::vector<std::int64_t>> numbers(rows.num_rows());
-  for (const std::vector<std::string>& column : rows.columns) {
+  for (const std::vector<std::string_view>& column : rows.columns) {
     ATTUNE_ASSERT(static_cast<std::int64_t>(column.size()) == rows.num_rows());
     for (std::size_t row = 0; row < column.size(); ++row)
       numbers[row].push_back(

@@ -22,6 +22,7 @@ class PairBatches : public BatchSource {
               std::uint64_t seed);
 
   StepPlan at(std::int64_t step) const override;
+  const TrainingRows& rows() const { return rows_; }
   std::int64_t steps() const override { return static_cast<std::int64_t>(steps_.size()); }
 
  private:

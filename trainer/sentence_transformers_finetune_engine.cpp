@@ -70,13 +70,14 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
     const std::function<bool()>& stop_requested) {
   const auto start = std::chrono::steady_clock::now();
   const std::shared_ptr<EmbeddingModel> model = load_base(options_);
-  const TrainingRows rows =
-      make_training_rows(dataset_, options_.train.use_all_docs, options_.train.negatives);
+  const PairBatches batches(
+      *model, make_training_rows(dataset_, options_.train.use_all_docs, options_.train.negatives),
+      options_.train, options_.seed);
+  const TrainingRows& rows = batches.rows();
   if (rows.skipped_empty + rows.skipped_unanswered > 0)
     log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text and ",
                         rows.skipped_unanswered,
                         " queries without a relevant passage are left out"));
-  const PairBatches batches(*model, rows, options_.train, options_.seed);
   if (rows.columns.size() == 2 && batches.steps() == rows.num_rows() * options_.train.epochs)
     throw_error(ErrorKind::kData,
                 "every batch would hold one pair, so there is nothing to tell it "
@@ -169,7 +170,7 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
       at::Tensor values = model->parameters().values();
       values.copy_(best->best_values());
     }
-    check_embeds(model, rows.columns[1][0]);
+    check_embeds(model, std::string(rows.columns[1][0]));
     Json lineage = options_.lineage;
     lineage["base"] = options_.model.base;
     lineage["base_fingerprint"] = base_fingerprint;

@@ -148,13 +148,14 @@ TEST_F(QaDatasetTest, ReadsEverySharedDataset) {
 }
 
 TEST_F(QaDatasetTest, TrainingRowsAreTheFirstOrAllPassages) {
-  const TrainingRows first = make_training_rows(small(), false);
-  EXPECT_EQ(first.columns, (std::vector<std::vector<std::string>>{{"query q1", "query q2"},
-                                                                  {"text d2", "text d3"}}));
+  const EmbeddingQAFinetuneDataset dataset = small();
+  const TrainingRows first = make_training_rows(dataset, false);
+  EXPECT_EQ(first.columns, (std::vector<std::vector<std::string_view>>{{"query q1", "query q2"},
+                                                                       {"text d2", "text d3"}}));
   EXPECT_EQ(first.document_id, (std::vector<std::int64_t>{1, 2}));
   EXPECT_EQ(first.skipped_unanswered, 1);
-  const TrainingRows all = make_training_rows(small(), true);
-  EXPECT_EQ(all.columns[1], (std::vector<std::string>{"text d2", "text d1", "text d3"}));
+  const TrainingRows all = make_training_rows(dataset, true);
+  EXPECT_EQ(all.columns[1], (std::vector<std::string_view>{"text d2", "text d1", "text d3"}));
 }
 
 TEST_F(QaDatasetTest, EmptyTextsAreCountedAndSkipped) {
@@ -164,23 +165,25 @@ TEST_F(QaDatasetTest, EmptyTextsAreCountedAndSkipped) {
   dataset.relevant_docs = {{4, 0}, {2}, {}, {0}};
   const TrainingRows rows = make_training_rows(dataset, true);
   EXPECT_EQ(rows.skipped_empty, 2);
-  EXPECT_EQ(rows.columns[1], (std::vector<std::string>{"text d1", "text d3"}));
+  EXPECT_EQ(rows.columns[1], (std::vector<std::string_view>{"text d1", "text d3"}));
 }
 
 TEST_F(QaDatasetTest, HardNegativesBecomeColumns) {
   const std::string path = write("n.jsonl",
                                  "{\"query_id\": \"q2\", \"negatives\": [\"d1\", \"d2\"]}\r\n\n"
                                  "{\"query_id\": \"q1\", \"negatives\": [\"d4\", \"d3\"]}");
-  const TrainingRows rows = make_training_rows(small(), true, path);
+  const EmbeddingQAFinetuneDataset dataset = small();
+  const TrainingRows rows = make_training_rows(dataset, true, path);
   ASSERT_EQ(rows.columns.size(), 4u);
-  EXPECT_EQ(rows.columns[2], (std::vector<std::string>{"text d4", "text d4", "text d1"}));
-  EXPECT_EQ(rows.columns[3], (std::vector<std::string>{"text d3", "text d3", "text d2"}));
+  EXPECT_EQ(rows.columns[2], (std::vector<std::string_view>{"text d4", "text d4", "text d1"}));
+  EXPECT_EQ(rows.columns[3], (std::vector<std::string_view>{"text d3", "text d3", "text d2"}));
 }
 
 TEST_F(QaDatasetTest, WrongNegativesAreRefused) {
   const auto refused = [&](const std::string& lines) -> std::string {
     try {
-      make_training_rows(small(), false, write("n.jsonl", lines));
+      const EmbeddingQAFinetuneDataset dataset = small();
+      make_training_rows(dataset, false, write("n.jsonl", lines));
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kData);
       EXPECT_TRUE(has(error.what(), "n.jsonl")) << error.what();

@@ -36,8 +36,8 @@ TEST(SamplersTest, RandpermRefusesWhatTorchDrawsOtherwise) {
 
 TrainingRows rows_of(const Json& anchors, const Json& positives) {
   TrainingRows rows;
-  rows.columns = {anchors.get<std::vector<std::string>>(),
-                  positives.get<std::vector<std::string>>()};
+  rows.columns = {anchors.get<std::vector<std::string_view>>(),
+                  positives.get<std::vector<std::string_view>>()};
   return rows;
 }
 

@@ -32,7 +32,7 @@ inline TrainingRows tiny_rows() {
   TrainingRows rows;
   rows.columns.resize(3);
   for (const Json& row : tiny_golden()["training"]["rows"]) {
-    for (int c = 0; c < 3; ++c) rows.columns[c].push_back(row[c].get<std::string>());
+    for (int c = 0; c < 3; ++c) rows.columns[c].push_back(row[c].get_ref<const std::string&>());
     rows.document_id.push_back(static_cast<std::int64_t>(rows.document_id.size()));
   }
   return rows;
@@ -43,8 +43,8 @@ inline EmbeddingQAFinetuneDataset tiny_dataset() {
   EmbeddingQAFinetuneDataset dataset;
   const TrainingRows rows = tiny_rows();
   for (std::int64_t i = 0; i < rows.num_rows(); ++i) {
-    dataset.queries.add("q" + std::to_string(i), rows.columns[0][i]);
-    dataset.corpus.add("d" + std::to_string(i), rows.columns[1][i]);
+    dataset.queries.add("q" + std::to_string(i), std::string(rows.columns[0][i]));
+    dataset.corpus.add("d" + std::to_string(i), std::string(rows.columns[1][i]));
     dataset.relevant_docs.push_back({i});
   }
   return dataset;
