@@ -1,11 +1,14 @@
 """Training step by step: the same rows through the peer's trainer and through `attune train`.
 
 Dropout is 0 and precision fp32 on both sides. Losses, gradient norms, real tokens of each batch
-(they tell the data order) and the weights at the end are compared.
+(they tell the data order) and the weights at the end are compared. In bf16, which the two round in
+different places, with dropout, which they draw differently, it is the loss they come to: over
+several seeds, whose spread of the peer's own runs is the measure.
 """
 
 import dataclasses
 import importlib.metadata
+import statistics
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -134,6 +137,29 @@ def _question(table, context, name, base, rows, settings, cached=False, chunk_to
     return ours
 
 
+def _bf16_question(table, context, name, base, rows, settings, seeds):
+    """The mean loss of the second half of the steps, mean over seeds."""
+    data, _ = generated_texts.write_rows(context.work, "bf16", rows)
+    ends = {"peer": [], "attune": []}
+    for seed in range(seeds):
+        seeded = dataclasses.replace(settings, seed=seed)
+        for who, losses in (
+            ("peer", peer_training.train(base, rows, seeded).losses),
+            ("attune", context.attune.train(base, data, seeded).column("loss")),
+        ):
+            ends[who].append(statistics.mean(losses[len(losses) // 2 :]))
+    spread = max(ends["peer"]) - min(ends["peer"])
+    means = {who: statistics.mean(values) for who, values in ends.items()}
+    table.add(
+        f"loss in bf16, dropout 0.1: {name}",
+        oracle_name(),
+        f"{seeds} seeds, {settings.max_steps} steps, batch {settings.batch_size}",
+        abs(means["peer"] - means["attune"]) / spread,
+        1,
+        f"peer {means['peer']:.4f}, attune {means['attune']:.4f}; unit: spread of the peer's seeds",
+    )
+
+
 def rows(table, context):
     small = context.shapes
     count = 40 if context.quick else 100
@@ -198,6 +224,10 @@ def rows(table, context):
     steps = 12 if context.quick else 100
     main = Settings(batch_size=16, max_steps=steps, epochs=10, max_length=128)
     ask("MiniLM, pairs", context.base, pairs, main)
+    seeds = 4 if context.quick else 6
+    bf16 = dataclasses.replace(main, max_steps=40, precision="bf16", dropout=0.1)
+    arguments = (context, "MiniLM, pairs", context.base, pairs, bf16, seeds)
+    table.guard("MiniLM, bf16", oracle_name(), _bf16_question, *arguments)
     if context.quick:
         return
     ask("MiniLM, 2 negatives", context.base, hard, dataclasses.replace(main, batch_size=8))
