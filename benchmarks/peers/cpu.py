@@ -18,14 +18,12 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[0]))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[0] / "sentence_transformers"))
 import measured
 
 import run as training_steps
-import torch
 from parity import corpora, peer_training
-from parity.program import Attune, AttuneFailed
+from parity.program import AttuneFailed
 
 TEN_K = "finetune_embedding/retrieval/train.json"
 MEDQUAD = "medquad/retrieval/train.json"
@@ -40,7 +38,6 @@ TRAINING = [
     ("bf16, 10-K, dropout 0.1", TEN_K, 2, ["--precision", "bf16", "--dropout", "0.1"]),
 ]
 GROWTH = [10**3, 10**4, 10**5, 10**6]
-BODY_PARAMETERS = 10_616_832  # of MiniLM-L6: 6 layers x 12 x 384^2
 
 
 def parse(arguments):
@@ -53,17 +50,6 @@ def parse(arguments):
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     measured.add_options(parser)
     return parser.parse_args(arguments)
-
-
-def product_peak(dtype):
-    """GFLOP/s of torch's own square product, the best of ten: what a step is measured by."""
-    a = torch.randn(4096, 4096).to(dtype)
-    best = float("inf")
-    for _ in range(10):
-        began = time.perf_counter()
-        a @ a
-        best = min(best, time.perf_counter() - began)
-    return 2 * 4096**3 / best / 1e9
 
 
 def train(options, attune, peaks):
@@ -83,7 +69,12 @@ def train(options, attune, peaks):
         raw[name] = compared
         measurements.append(training_steps.measurement(f"training step, {name}", compared))
         result, ratio = compared["summary"], compared["summary"]["speed-up"]
-        peak = peaks[compared["settings"]["precision"]]
+        share = {
+            who: measured.share_of_peak(
+                result[who]["tokens/s"], peaks[compared["settings"]["precision"]], passes=3
+            )
+            for who in ("peer", "attune")
+        }
         worst = compared["worst loss difference"]
         rows.append(
             (
@@ -93,10 +84,8 @@ def train(options, attune, peaks):
                 "met" if ratio["median"] >= goal else "missed",
                 *(f"{result[who]['tokens/s']:.0f}" for who in ("peer", "attune")),
                 f"{100 * result['padding share']:.0f} %",
-                *(
-                    f"{6 * BODY_PARAMETERS * result[who]['tokens/s'] / 1e9 / peak:.0%}"
-                    for who in ("peer", "attune")
-                ),
+                *(f"{share[who]:.0%}" for who in ("peer", "attune")),
+                f"{ratio['median'] / share['attune']:.2f}",
                 "drawn apart" if compared["settings"]["dropout"] else f"{worst:.1g}",
                 result["peak memory, MiB"],
             )
@@ -104,7 +93,8 @@ def train(options, attune, peaks):
         print(" | ".join(map(str, rows[-1])), file=sys.stderr)
     heads = ("training step", "goal", "speed-up, median (quartiles)", "", "peer, real tokens/s")
     heads += ("attune, real tokens/s", "peer's padding", "peer, share of peak")
-    heads += ("attune, share of peak", "losses differ by", "attune, peak MiB")
+    heads += ("attune, share of peak", "speed-up at the peak", "losses differ by")
+    heads += ("attune, peak MiB",)
     return measured.table(heads, rows), measurements, raw
 
 
@@ -209,12 +199,8 @@ def main(arguments=None):
     if error:
         print(error, file=sys.stderr)
         return 2
-    options.work, options.attune = options.work.resolve(), options.attune.resolve()
-    peer_training.quiet()
-    peer_training.set_threads(options.threads)
-    attune = Attune(options.attune, options.work, options.threads)
-    facts = measured.facts(attune, options.threads)
-    peaks = {"fp32": product_peak(torch.float32), "bf16": product_peak(torch.bfloat16)}
+    attune, facts = measured.begin(options)
+    peaks = measured.product_peaks()
     facts |= {f"product's peak, {name}, GFLOP/s": round(peak) for name, peak in peaks.items()}
     lines = [
         f"# On the processor: attune against its peers ({facts['date']})",
@@ -222,7 +208,8 @@ def main(arguments=None):
         f"{options.rounds} rounds, in which the programs took turns. A speed-up is the peer's time "
         "over attune's, the median over the rounds. Shares of the peak count the products of the "
         "layers for real tokens only (no attention, no padding) against a square product measured "
-        "before.",
+        "before. The speed-up at the peak is what attune would reach if these products ran at it "
+        "and everything else took no time: a goal above it is out of this processor's reach.",
         "",
     ]
     measurements, raw = [], {}
@@ -234,7 +221,7 @@ def main(arguments=None):
         if "encode" in options.only:
             import encode
 
-            table, found, raw["encoding"] = encode.compare(options, attune)
+            table, found, raw["encoding"] = encode.compare(options, attune, peaks)
             lines += ["## Embedding", "", *table, ""]
             measurements += found
         if "growth" in options.only:
@@ -249,7 +236,6 @@ def main(arguments=None):
         "base": options.base_name,
         "batch": options.batch_size,
         "steps of a run": f"{options.steps}, the first 2 left out",
-        "texts embedded": options.texts,
         "tokens at most": 256,
     }
     lines += measured.table(("what", "value"), list(facts.items()) + list(how.items()))

@@ -23,8 +23,8 @@ import encoders
 import measured
 import numpy as np
 
-from parity import corpora, peer_training
-from parity.program import Attune, AttuneFailed
+from parity import corpora
+from parity.program import AttuneFailed
 
 DATA = {
     "medquad": ("medquad/retrieval/test.json", "medquad/retrieval/val.json"),
@@ -75,8 +75,6 @@ def measure(options, attune, texts):
 
     Wants options.base, .work, .threads, .rounds and .max_length. Raises Disagreement, AttuneFailed.
     """
-    peer_training.quiet()
-    peer_training.set_threads(options.threads)
     # The tokenizers' own default, which `measured` turns off for training, and their threads.
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
     os.environ["RAYON_NUM_THREADS"] = str(options.threads)
@@ -172,7 +170,36 @@ def shown_spread(values, form):
     return f"{s['median']:{form}} ({s['low']:{form}} to {s['high']:{form}})"
 
 
-def page(options, rows, quality, lengths):
+def goals(rows, peaks):
+    """A table of what attune should reach, over the rounds."""
+    seconds = {row["name"]: row["seconds"] for row in rows}
+
+    def row(precision, peers, goal):
+        peer = min(peers, key=lambda name: statistics.median(seconds[name]))
+        own = seconds[f"attune {precision}"]
+        ratio = measured.spread([p / a for p, a in zip(seconds[peer], own)])
+        share = ""
+        if precision in peaks:
+            speed = rows[0]["tokens"] / statistics.median(own)
+            share = f"{measured.share_of_peak(speed, peaks[precision], passes=1):.0%}"
+        return (
+            *(f"attune {precision}, against {peer}", f">= {goal}"),
+            f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})",
+            "met" if ratio["median"] >= goal else "missed",
+            share,
+        )
+
+    found = [row("fp32", [encoders.REFERENCE], 2), row("bf16", [encoders.REFERENCE], 4)]
+    for precision in ("fp32", "bf16", "int8"):
+        engines = [f"{program} {precision}" for program in ("ONNX Runtime", "CTranslate2")]
+        there = [name for name in engines if name in seconds]
+        if there:
+            found.append(row(precision, there, 1))
+    heads = ("embedding", "goal", "speed-up, median (quartiles)", "", "attune, share of peak")
+    return measured.table(heads, found)
+
+
+def page(options, rows, quality, lengths, peaks):
     """The report's lines on what was measured."""
     base = rows[0]["seconds"]
     cells = [
@@ -188,7 +215,7 @@ def page(options, rows, quality, lengths):
     ]
     full = sum(length == options.max_length for length in lengths)
     heads = ("program", "texts/s", "real tokens/s", f"times {encoders.REFERENCE}")
-    peaks = ", ".join(
+    memory = ", ".join(
         f"{row['precision']} {row['peak MiB']} MiB" for row in rows if "peak MiB" in row
     )
     return [
@@ -200,9 +227,11 @@ def page(options, rows, quality, lengths):
         "",
         *measured.table((*heads, "1 - cosine, worst", "mean"), cells),
         "",
+        *goals(rows, peaks),
+        "",
         "Times are tokenisation and the model, without loading. The peers run in one warm process "
         f"(batches of {encoders.BATCH_SIZE}, one before each time); attune's is a fresh process "
-        f"every time, whose memory was at most: {peaks}. fp32-medium is torch's matmul precision "
+        f"every time, whose memory was at most: {memory}. fp32-medium is torch's matmul precision "
         f"for fp32 models. {encoders.described()}",
         "",
         f"int8 is another model than the one asked for. What that costs the {quality['queries']} "
@@ -231,9 +260,10 @@ def measurements(options, rows):
     ]
 
 
-def compare(options, attune):
+def compare(options, attune, peaks):
     """(lines of a report, measurements, raw). The options of another program need only be those of
-    `measured` with --rounds and --texts. Raises ValueError and AttuneFailed.
+    `measured` with --rounds and --texts; `peaks` are measured.product_peaks(). Raises ValueError
+    and AttuneFailed.
     """
     options = argparse.Namespace(**({"data": "medquad", "max_length": 256} | vars(options)))
     if missing(options):
@@ -242,7 +272,7 @@ def compare(options, attune):
     texts = list(passages.values())
     rows = measure(options, attune, texts)
     quality = retrieval(options, attune, passages, data)
-    lines = page(options, rows, quality, encoders.token_counts(options, texts))
+    lines = page(options, rows, quality, encoders.token_counts(options, texts), peaks)
     return lines, measurements(options, rows), {"programs": rows, "retrieval": quality}
 
 
@@ -252,10 +282,9 @@ def main(arguments=None):
     if error:
         print(error, file=sys.stderr)
         return 2
-    attune = Attune(options.attune, options.work, options.threads)
-    facts = measured.facts(attune, options.threads)
+    attune, facts = measured.begin(options)
     try:
-        found, beside, raw = compare(options, attune)
+        found, beside, raw = compare(options, attune, measured.product_peaks())
     except (AttuneFailed, ValueError) as failure:
         print(f"no comparison: {failure}", file=sys.stderr)
         return 1

@@ -10,6 +10,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "benchmarks" / "reports"
@@ -50,6 +51,19 @@ def check(options, name):
     return None
 
 
+def begin(options):
+    """(attune's launcher, facts of the run): both programs silent and on the same threads."""
+    from parity import peer_training
+    from parity.program import Attune
+
+    options.work, options.attune = options.work.resolve(), options.attune.resolve()
+    options.base = options.base.resolve()
+    peer_training.quiet()
+    peer_training.set_threads(options.threads)
+    attune = Attune(options.attune, options.work, options.threads)
+    return attune, facts(attune, options.threads)
+
+
 def processor():
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -75,6 +89,29 @@ def facts(attune, threads):
         "OMP_WAIT_POLICY": os.environ["OMP_WAIT_POLICY"],
         "load before": round(os.getloadavg()[0], 2),
     }
+
+
+BODY_PARAMETERS = 10_616_832  # of MiniLM-L6: 6 layers x 12 x 384^2
+
+
+def product_peaks():
+    """{precision: GFLOP/s} of torch's own square product, the best of ten."""
+    import torch
+
+    peaks = {}
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        a, best = torch.randn(4096, 4096).to(dtype), float("inf")
+        for _ in range(10):
+            began = time.perf_counter()
+            a @ a
+            best = min(best, time.perf_counter() - began)
+        peaks[name] = 2 * 4096**3 / best / 1e9
+    return peaks
+
+
+def share_of_peak(tokens_per_second, peak, passes):
+    """Of the layers' products of MiniLM: forward is one pass over them, a training step three."""
+    return 2 * passes * BODY_PARAMETERS * tokens_per_second / 1e9 / peak
 
 
 def spread(values):

@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader
 from transformers import set_seed
 
 from parity import corpora, embeddings, generated_texts, metrics, peer_training
-from parity.program import Attune, AttuneFailed
+from parity.program import AttuneFailed
 
 TRAIN, VALIDATION = (
     "finetune_embedding/retrieval/train.json",
@@ -247,7 +247,12 @@ def report(options, facts, base, runs, result):
         ("what", "value"),
         list(facts.items()) + [("base", options.base_name), ("attune's sampler", options.sampler)],
     )
-    raw = {"facts": facts, "base": base, "runs": runs, "verdict": result}
+    seconds = {
+        who: [r["seconds/pair"] for r in runs if r["program"] == who] for who in ("attune", "peer")
+    }
+    measurements = [{"name": "full finetuning, seconds a pair"} | seconds]
+    raw = {"facts": facts, "measurements": measurements, "base": base, "runs": runs}
+    raw["verdict"] = result
     return measured.write_report(options.reports, "llamaindex_finetune", lines, raw), lines
 
 
@@ -260,14 +265,10 @@ def main(arguments=None):
     if error:
         print(error, file=sys.stderr)
         return 2
-    options.work, options.base = options.work.resolve(), options.base.resolve()
-    peer_training.quiet()
-    peer_training.set_threads(options.threads)
-    attune = Attune(options.attune, options.work, options.threads)
+    attune, facts = measured.begin(options)
     rows = corpora.training_rows(TRAIN)
     data, _ = generated_texts.write_rows(options.work, "train", rows)
     held_out = corpora.read(paths[1])
-    facts = measured.facts(attune, options.threads)
     try:
         base = quality(options.base, held_out)
         runs = measure(options, attune, rows, data, held_out)

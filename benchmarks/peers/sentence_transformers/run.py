@@ -23,7 +23,7 @@ import measured
 import torch
 
 from parity import corpora, generated_texts, peer_training, training
-from parity.program import Attune, AttuneFailed
+from parity.program import AttuneFailed
 
 BF16_LOSS_TOLERANCE = 0.02  # of max(loss, 0.2); between two bf16 runs that round in other places
 QUICKSTART = measured.ROOT / "runs/quickstart/datasets/train.json"
@@ -278,10 +278,7 @@ def main(arguments=None):
     if error:
         print(error, file=sys.stderr)
         return 2
-    peer_training.quiet()
-    peer_training.set_threads(options.threads)
-    attune = Attune(options.attune, options.work, options.threads)
-    facts = measured.facts(attune, options.threads)
+    attune, facts = measured.begin(options)
     try:
         path, lines = report(options, facts, compare(options, attune))
     except (AttuneFailed, DifferentWork, ValueError) as failure:
