@@ -273,6 +273,7 @@ TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool 
       if (rows.columns.empty()) rows.columns.resize(texts.size());
       for (std::size_t column = 0; column < texts.size(); ++column)
         rows.columns[column].push_back(*texts[column]);
+      rows.query_id.push_back(query);
       rows.document_id.push_back(relevant[i]);
     }
   }

@@ -54,9 +54,9 @@ struct EmbeddingQAFinetuneDataset {
 struct TrainingRows {
   // [columns][rows]; every column of equal length
   std::vector<std::vector<std::string_view>> columns;
-  std::vector<std::int64_t> document_id;  // [rows] corpus row of the positive
-  std::int64_t skipped_empty = 0;         // rows left out because a text was empty or white space
-  std::int64_t skipped_unanswered = 0;    // queries without a relevant passage
+  std::vector<std::int64_t> query_id, document_id;  // [rows] data set's rows of query and positive
+  std::int64_t skipped_empty = 0;       // rows left out because a text was empty or white space
+  std::int64_t skipped_unanswered = 0;  // queries without a relevant passage
   std::int64_t num_rows() const {
     return columns.empty() ? 0 : static_cast<std::int64_t>(columns[0].size());
   }

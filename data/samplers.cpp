@@ -42,15 +42,29 @@ std::vector<std::int64_t> randperm(std::int64_t n, std::uint64_t seed) {
   return order;
 }
 
+namespace {
+
+Batches cut(const std::vector<std::int64_t>& order, int batch_size) {
+  Batches batches;
+  for (std::int64_t first = 0; first < std::ssize(order); first += batch_size)
+    batches.emplace_back(
+        order.begin() + first,
+        order.begin() + std::min<std::int64_t>(first + batch_size, std::ssize(order)));
+  return batches;
+}
+
+}  // namespace
+
 Batches default_batches(std::int64_t num_rows, int batch_size, std::uint64_t seed, int epoch) {
   ATTUNE_ASSERT(batch_size > 0 && epoch >= 0);
-  const std::vector<std::int64_t> order =
-      randperm(num_rows, seed + static_cast<std::uint64_t>(epoch));
-  Batches batches;
-  for (std::int64_t first = 0; first < num_rows; first += batch_size)
-    batches.emplace_back(order.begin() + first,
-                         order.begin() + std::min<std::int64_t>(first + batch_size, num_rows));
-  return batches;
+  return cut(randperm(num_rows, seed + static_cast<std::uint64_t>(epoch)), batch_size);
+}
+
+Batches sequential_batches(std::int64_t num_rows, int batch_size) {
+  ATTUNE_ASSERT(batch_size > 0);
+  std::vector<std::int64_t> order(num_rows);
+  std::iota(order.begin(), order.end(), 0);
+  return cut(order, batch_size);
 }
 
 Batches no_duplicates_batches(const TrainingRows& rows, int batch_size, std::uint64_t seed,

@@ -58,6 +58,11 @@ TEST(SamplersTest, EveryEpochEqualsThePeersTrainer) {
   }
 }
 
+TEST(SamplersTest, SequentialKeepsTheOrder) {
+  EXPECT_EQ(sequential_batches(5, 2), (Batches{{0, 1}, {2, 3}, {4}}));
+  EXPECT_TRUE(sequential_batches(0, 2).empty());
+}
+
 TEST(SamplersTest, NoDuplicatesLooksAtEveryColumn) {
   TrainingRows rows;  // rows 0 and 1 share a text across columns, rows 1 and 2 a negative
   rows.columns = {{"a", "b", "c"}, {"x", "a", "z"}, {"n1", "n2", "n2"}};
