@@ -1,5 +1,8 @@
 #include <attune/base_embedding.h>
 
+#include "core/error.h"
+#include "models/adapter_directory.h"
+#include "models/adapter_embedding.h"
 #include "models/encoder_embedding.h"
 
 namespace attune {
@@ -31,6 +34,10 @@ std::vector<float> BaseEmbedding::get_text_embedding_batch(Texts texts) const {
 
 std::shared_ptr<const BaseEmbedding> resolve_embed_model(const std::string& model,
                                                          const EmbedOptions& options) {
+  const std::string directory = resolve_model_path(model);
+  if (is_adapter_directory(directory)) return load_adapter_embedding(directory, options);
+  if (!options.base.empty())
+    throw_error(ErrorKind::kConfig, model, " is a whole model: a base is for adapters only");
   return load_encoder_embedding(model, options);
 }
 

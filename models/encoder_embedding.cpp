@@ -23,6 +23,10 @@ EncoderEmbedding::EncoderEmbedding(std::shared_ptr<const EmbeddingModel> model, 
                                                  : 4096),
       threads_(threads) {}
 
+std::string EncoderEmbedding::query_space() const {
+  return sha256(document_space() + model_->prompt(Role::kQuery));
+}
+
 void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
                              std::span<float> out) const {
   const c10::InferenceMode inference;

@@ -19,6 +19,7 @@ class EncoderEmbedding : public BaseEmbedding {
   int dimension() const override { return model_->dimension(); }
   std::string model_name() const override { return name_; }
   std::string document_space() const override { return model_->fingerprint(); }
+  std::string query_space() const override;
   const EmbeddingModel& model() const { return *model_; }
 
  protected:

@@ -51,10 +51,7 @@ void check(const std::vector<ParameterSpec>& specs, const Weights& weights,
 
 }  // namespace
 
-ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, const Weights& weights,
-                               const std::string& place, const at::Device& device)
-    : specs_(std::move(specs)) {
-  check(specs_, weights, place);
+void ParameterStore::lay_out(const at::Device& device) {
   std::int64_t total = 0;
   for (bool decay : {true, false}) {
     for (const ParameterSpec& spec : specs_)
@@ -65,13 +62,39 @@ ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, const Weights& 
     if (decay) decayed_count_ = total;
   }
   values_ = at::empty({total}, at::TensorOptions(at::kFloat).device(device));
+}
+
+at::Tensor ParameterStore::view_of(const at::Tensor& arena, const ParameterSpec& spec) const {
+  return arena.narrow(0, slots_.at(spec.name).offset, product(spec.shape)).view(spec.shape);
+}
+
+ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, const Weights& weights,
+                               const std::string& place, const at::Device& device)
+    : specs_(std::move(specs)) {
+  check(specs_, weights, place);
+  lay_out(device);
   for (const ParameterSpec& spec : specs_) {
     Slot& slot = slots_.at(spec.name);
-    slot.tensor = values_.narrow(0, slot.offset, product(spec.shape)).view(spec.shape).detach();
+    slot.tensor = view_of(values_, spec).detach();
     const std::int64_t rows = stored_shape(spec)[0];
     for (std::size_t i = 0; i < spec.stored_names.size(); ++i)
       weights.copy_to(spec.stored_names[i],
                       slot.tensor.narrow(0, static_cast<std::int64_t>(i) * rows, rows));
+  }
+}
+
+ParameterStore::ParameterStore(const std::vector<NamedTensor>& tensors, bool decay) {
+  for (const NamedTensor& named : tensors) {
+    ATTUNE_ASSERT(named.tensor.scalar_type() == at::kFloat && named.tensor.device().is_cpu());
+    specs_.push_back({named.name, named.tensor.sizes().vec(), {named.name}, decay});
+  }
+  lay_out(at::kCPU);
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    Slot& slot = slots_.at(specs_[i].name);
+    const at::Tensor view = view_of(values_, specs_[i]).detach();
+    view.copy_(tensors[i].tensor.detach());
+    slot.tensor = tensors[i].tensor;  // the same object, now with the arena's memory
+    slot.tensor.set_data(view);
   }
 }
 
@@ -86,8 +109,7 @@ void ParameterStore::enable_training() {
   for (const ParameterSpec& spec : specs_) {
     Slot& slot = slots_.at(spec.name);
     slot.tensor.requires_grad_(true);
-    slot.tensor.mutable_grad() =
-        gradients_.narrow(0, slot.offset, product(spec.shape)).view(spec.shape);
+    slot.tensor.mutable_grad() = view_of(gradients_, spec);
   }
 }
 

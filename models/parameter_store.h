@@ -30,6 +30,10 @@ class ParameterStore {
   ParameterStore(std::vector<ParameterSpec> specs, const Weights& weights, const std::string& place,
                  const at::Device& device);
 
+  // The caller's own fp32 tensors, contiguous, become views of the arena; none is decayed unless
+  // `decay` says so.
+  ParameterStore(const std::vector<NamedTensor>& tensors, bool decay);
+
   const at::Tensor& get(const std::string& name) const;
 
   // fp32 [count()]; decayed parameters first: [0, decayed_count()).
@@ -48,6 +52,10 @@ class ParameterStore {
   std::vector<NamedTensor> stored_tensors() const;
 
  private:
+  // Offsets of all specs: decayed ones first. Sets values_, uninitialised.
+  void lay_out(const at::Device& device);
+  at::Tensor view_of(const at::Tensor& arena, const ParameterSpec& spec) const;
+
   struct Slot {
     at::Tensor tensor;
     std::int64_t offset;

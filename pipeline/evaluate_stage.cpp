@@ -27,7 +27,7 @@ Evaluation evaluate_model(const std::string& name, const std::string& directory,
                           const std::vector<int>& k) {
   log_info(str_cat("evaluate: ", name, " on ", test.queries.size(), " queries and ",
                    test.corpus.size(), " passages"));
-  Evaluation evaluation = evaluate(*load_encoder_embedding(directory, options), test, k);
+  Evaluation evaluation = evaluate(*resolve_embed_model(directory, options), test, k);
   evaluation.model = name;
   return evaluation;
 }

@@ -42,6 +42,12 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
         "'generate' without 'documents': say with documents.paths what to make pairs of");
   if (has_train && data.train.empty() && !has_generate)
     add("train", "'train' has no data: give data.train, or documents and generate");
+  const bool adapts = has_train && train.mode == "adapter";
+  if (has_adapter && !adapts) add("adapter", "'adapter' has no effect without train.mode adapter");
+  if (has_train && !adapts && train.loss.type == "corpus")
+    add("train", "train.loss.type corpus needs frozen passages: train.mode adapter");
+  if (has_train && !adapts && train.parity != "none")
+    add("train", "train.parity is of adapters: train.mode adapter");
   if ((has_train || has_evaluate) && !has_model)
     add(has_train ? "train" : "evaluate", "there is no model: give model.base");
   if (has_evaluate && !has_train)

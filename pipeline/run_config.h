@@ -14,6 +14,7 @@
 #include "core/config_reader.h"
 #include "data/documents.h"
 #include "data/heading_pairs.h"
+#include "models/adapter_config.h"
 #include "models/model_config.h"
 #include "trainer/train_config.h"
 
@@ -55,12 +56,13 @@ struct RunConfig {
   std::string device = "auto";
   std::string output;
   bool has_documents = false, has_generate = false, has_data = false, has_model = false;
-  bool has_train = false, has_evaluate = false;
+  bool has_train = false, has_adapter = false, has_evaluate = false;
   DocumentsConfig documents;
   GenerateConfig generate;
   DataConfig data;
   ModelConfig model;
   TrainConfig train;
+  AdapterConfig adapter;
   EvaluateConfig evaluate;
 
   // "runs/NAME" where no output is given.
@@ -82,6 +84,7 @@ struct RunConfig {
     optional(f, "data", has_data, data, "data sets that are there already");
     optional(f, "model", has_model, model, "the model to start from");
     optional(f, "train", has_train, train, "finetuning");
+    optional(f, "adapter", has_adapter, adapter, "with train.mode adapter: which one");
     optional(f, "evaluate", has_evaluate, evaluate, "the finetuned model beside its base and BM25");
     for (const Mistake& mistake : cross_mistakes()) f.mistake(mistake.key, mistake.message);
   }

@@ -11,7 +11,7 @@
 #include "models/model_directory.h"
 #include "pipeline/generate_stage.h"
 #include "pipeline/stage_record.h"
-#include "trainer/sentence_transformers_finetune_engine.h"
+#include "trainer/finetune_engine.h"
 
 namespace attune {
 namespace {
@@ -51,7 +51,7 @@ std::string first_difference(const std::string& before, const std::string& now) 
 }
 
 struct Inputs {
-  Fingerprint base, train, validation, negatives;
+  Fingerprint base, train, validation, negatives, adapter;
 };
 
 Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
@@ -59,22 +59,26 @@ Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
     return path.empty() ? "" : sha256_file(path);
   };
   return {fingerprint_model_files(resolve_model_path(config.model.base)), of_file(data.train),
-          of_file(data.validation), of_file(config.train.negatives)};
+          of_file(data.validation), of_file(config.train.negatives),
+          config.adapter.start.empty() ? "" : fingerprint_model_files(config.adapter.start)};
 }
 
 Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
+  config.adapter.start.clear();
   config.model.base.clear();  // where things are does not matter, only what they hold
   config.train.negatives.clear();
   config.train.checkpoint_steps = 0;
   Json key = {kVersion,
               print_config(config.model),
               print_config(config.train),
+              print_config(config.adapter),
               config.seed,
               config.device,
               inputs.base,
               inputs.train,
               inputs.validation,
-              inputs.negatives};
+              inputs.negatives,
+              inputs.adapter};
   return sha256(key.dump());
 }
 
@@ -127,6 +131,7 @@ FinetuneOptions engine_options(const RunConfig& config, const Inputs& inputs, bo
   FinetuneOptions options;
   options.model = config.model;
   options.train = config.train;
+  options.adapter = config.adapter;
   options.evaluate_k = config.evaluate.k;
   options.seed = config.seed;
   options.device = config.device;
@@ -149,7 +154,8 @@ Fingerprint fingerprint_model_files(const std::string& directory) {
   for (fs::recursive_directory_iterator entry(directory, options, error), end;
        !error && entry != end; entry.increment(error)) {
     const std::string extension = entry->path().extension();
-    if ((extension == ".json" || extension == ".txt" || extension == ".safetensors") &&
+    if ((extension == ".json" || extension == ".txt" || extension == ".safetensors" ||
+         extension == ".bin") &&
         entry->is_regular_file())
       names.push_back(entry->path().lexically_relative(directory).string());
   }
@@ -207,13 +213,13 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   auto validation = load_validation(data.validation);
   const bool validated = validation.has_value(),
              resume = existing != Existing::kOverwrite && is_same;
-  SentenceTransformersFinetuneEngine engine(std::move(dataset), std::move(validation),
-                                            engine_options(config, inputs, resume));
+  const auto engine = make_finetune_engine(std::move(dataset), std::move(validation),
+                                           engine_options(config, inputs, resume));
   if (!resume) remove_previous_progress(config.output);
   record.result["settings"] = deciding_settings(config);
   write_stage_record(config.output, record);
 
-  const FinetuneResult result = engine.finetune(stop);
+  const FinetuneResult result = engine->finetune(stop);
   if (!result.finished)
     throw_error(ErrorKind::kInterrupted, config.output, ": stopped after step ", result.steps,
                 "; the same command with --resume goes on (`attune run` does so by itself)");

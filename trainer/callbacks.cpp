@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <iomanip>
 #include <sstream>
@@ -76,19 +77,23 @@ void ProgressLine::on_step(const StepReport& report) {
   progress_.update(report.step, detail.str());
 }
 
-void check_embeds(const std::shared_ptr<const EmbeddingModel>& model, const std::string& text) {
+void check_embeds(const BaseEmbedding& embedding, std::string_view query) {
+  std::string reason;
   try {
-    EncoderEmbedding(model, "the model in training").get_text_embedding(text);
+    const std::vector<float> vector = embedding.get_query_embedding(query);
+    if (std::all_of(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); })) return;
+    reason = "the model in training: an embedding holds NaN or infinity";
   } catch (const Error& error) {
-    throw_error(ErrorKind::kDiverged, error.what(), "; lower train.learning_rate");
+    reason = error.what();
   }
+  throw_error(ErrorKind::kDiverged, reason, "; lower train.learning_rate");
 }
 
-BestModel::BestModel(std::shared_ptr<const EmbeddingModel> model,
+BestModel::BestModel(const BaseEmbedding& embedding, const ParameterStore& parameters,
                      const EmbeddingQAFinetuneDataset& validation, std::vector<int> k, int every,
                      std::vector<Callback*> listeners)
-    : model_(model),
-      embedding_(model, "in training"),
+    : embedding_(embedding),
+      parameters_(parameters),
       validation_(validation),
       k_(std::move(k)),
       every_(every),
@@ -99,15 +104,14 @@ BestModel::BestModel(std::shared_ptr<const EmbeddingModel> model,
 void BestModel::on_step(const StepReport& report) {
   const bool due = every_ > 0 && report.step % every_ == 0;
   if (!due && !report.ends_epoch && report.step != report.total_steps) return;
-  if (validation_.corpus.size() > 0) check_embeds(model_, validation_.corpus.text(0));
+  check_embeds(embedding_, validation_.queries.text(0));
   for (Callback* listener : listeners_) listener->on_evaluate_begin();
   const auto start = std::chrono::steady_clock::now();
   const Evaluation evaluation = evaluate(embedding_, validation_, k_);
   const double metric = evaluation.metrics.mean("ndcg@10");
   EvaluationReport result{report.step, &evaluation, metric > best_metric_, 0};
   if (result.is_best)
-    restore(report.step, metric,
-            model_->parameters().values().to(at::kCPU, at::kFloat, false, true));
+    restore(report.step, metric, parameters_.values().to(at::kCPU, at::kFloat, false, true));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (Callback* listener : listeners_) listener->on_evaluate(result);
 }

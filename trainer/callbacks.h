@@ -5,13 +5,14 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include "core/durable.h"
 #include "core/progress.h"
-#include "models/encoder_embedding.h"
+#include "models/parameter_store.h"
 #include "trainer/callback.h"
 
 namespace attune {
@@ -47,7 +48,8 @@ class ProgressLine : public Callback {
 // listeners, and keeps a copy of the weights with the highest NDCG@10 (a tie keeps the earlier).
 class BestModel : public Callback {
  public:
-  BestModel(std::shared_ptr<const EmbeddingModel> model,
+  // All references outlive it.
+  BestModel(const BaseEmbedding& embedding, const ParameterStore& parameters,
             const EmbeddingQAFinetuneDataset& validation, std::vector<int> k, int every,
             std::vector<Callback*> listeners);
   void on_step(const StepReport& report) override;
@@ -59,8 +61,8 @@ class BestModel : public Callback {
   void restore(std::int64_t step, double metric, at::Tensor values);
 
  private:
-  std::shared_ptr<const EmbeddingModel> model_;
-  EncoderEmbedding embedding_;
+  const BaseEmbedding& embedding_;
+  const ParameterStore& parameters_;
   const EmbeddingQAFinetuneDataset& validation_;
   std::vector<int> k_;
   int every_;
@@ -70,9 +72,9 @@ class BestModel : public Callback {
   double best_metric_ = -1;
 };
 
-// Error{kDiverged} where the model gives no finite vector any more: weights can be finite and yet
-// too large. Such a model is neither measured nor written.
-void check_embeds(const std::shared_ptr<const EmbeddingModel>& model, const std::string& text);
+// Error{kDiverged} where the model gives no finite vector of a query any more: weights can be
+// finite and yet too large. Such a model is neither measured nor written.
+void check_embeds(const BaseEmbedding& embedding, std::string_view query);
 
 // Calls `save` every `every` steps.
 class PeriodicCheckpoint : public Callback {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "models/embedding_model.h"
-#include "trainer/sentence_transformers_finetune_engine.h"
+#include "trainer/finetune_engine.h"
 
 namespace attune {
 

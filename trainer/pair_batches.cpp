@@ -2,33 +2,17 @@
 
 #include <algorithm>
 
-#include "core/error.h"
-
 namespace attune {
 
 PairBatches::PairBatches(const EmbeddingModel& model, TrainingRows rows, const TrainConfig& config,
                          std::uint64_t seed)
-    : model_(model), rows_(std::move(rows)), chunk_tokens_(config.chunk_tokens) {
-  const std::int64_t count = rows_.num_rows();
-  if (count == 0)
-    throw_error(ErrorKind::kData, "no training pairs: ", rows_.skipped_empty,
-                " rows have an empty text, ", rows_.skipped_unanswered,
-                " queries have no relevant passage");
-  for (int epoch = 0; epoch < config.epochs; ++epoch) {
-    Batches batches = config.sampler == "default"
-                          ? default_batches(count, config.batch_size, seed, epoch)
-                          : no_duplicates_batches(rows_, config.batch_size, seed, epoch);
-    const auto size = static_cast<double>(batches.size());
-    for (std::size_t b = 0; b < batches.size(); ++b) {
-      if (config.max_steps > 0 && steps() == config.max_steps) return;
-      steps_.push_back({epoch, std::move(batches[b]), epoch + (static_cast<double>(b) + 1) / size,
-                        b + 1 == batches.size()});
-    }
-  }
-}
+    : model_(model),
+      rows_(std::move(rows)),
+      steps_(sample_steps(rows_, config, seed)),
+      chunk_tokens_(config.chunk_tokens) {}
 
 StepPlan PairBatches::at(std::int64_t step) const {
-  const Step& chosen = steps_.at(static_cast<std::size_t>(step));
+  const SampledStep& chosen = steps_.at(static_cast<std::size_t>(step));
   const auto num_columns = static_cast<std::int64_t>(rows_.columns.size());
   PackedBatch packed;
   StepPlan plan;

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "data/qa_dataset.h"
-#include "data/samplers.h"
 #include "models/embedding_model.h"
+#include "trainer/sampled_steps.h"
 #include "trainer/train_config.h"
 #include "trainer/training_batch.h"
 
@@ -26,15 +26,9 @@ class PairBatches : public BatchSource {
   std::int64_t steps() const override { return static_cast<std::int64_t>(steps_.size()); }
 
  private:
-  struct Step {
-    int epoch;
-    std::vector<std::int64_t> rows;
-    double epochs_done;
-    bool ends_epoch;
-  };
   const EmbeddingModel& model_;
   TrainingRows rows_;
-  std::vector<Step> steps_;
+  std::vector<SampledStep> steps_;
   std::int64_t chunk_tokens_ = 0;
 };
 

@@ -15,8 +15,11 @@ struct LossConfig {
 
   template <class Fields>
   void visit(Fields& f) {
-    f.field("type", type, "mnrl: MultipleNegativesRankingLoss, in-batch negatives plus hard ones",
-            one_of({"mnrl"}));
+    f.field(
+        "type", type,
+        "mnrl: MultipleNegativesRankingLoss, in-batch negatives plus hard ones; corpus: softmax "
+        "over every passage of the data set (adapters only)",
+        one_of({"mnrl", "corpus"}));
     f.field("scale", scale, "factor on the cosine similarities (1 / temperature)", above(0));
   }
 };
@@ -39,19 +42,25 @@ struct TrainConfig {
   int chunk_tokens = 0;
   bool use_all_docs = false;
   std::string negatives;
+  std::string parity = "none";
   LossConfig loss;
 
   template <class Fields>
   void visit(Fields& f) {
-    f.field("mode", mode, "full: every weight of the encoder", one_of({"full"}));
+    f.field("mode", mode,
+            "full: every weight of the encoder; adapter: a small network behind it, for queries "
+            "only (section adapter)",
+            one_of({"full", "adapter"}));
     f.field("epochs", epochs, "passes over the pairs", between(1, 100000));
     f.field("batch_size", batch_size, "pairs in a step; the others' passages are the negatives",
             between(2, 1000000));
     f.field("learning_rate", learning_rate, "highest rate, after warm-up", above(0));
     f.field("warmup_ratio", warmup_ratio, "share of the steps in which the rate rises from 0",
             between(0, 1));
-    f.field("weight_decay", weight_decay, "AdamW's, on matrices only (not biases, not LayerNorms)",
-            at_least(0));
+    f.field(
+        "weight_decay", weight_decay,
+        "AdamW's, on matrices only (not biases, not LayerNorms); of an adapter towards its start",
+        at_least(0));
     f.field("max_grad_norm", max_grad_norm,
             "gradients are scaled down to this global norm; 0: never", at_least(0));
     f.field("precision", precision, "of the linear layers' inputs; weights and sums are fp32",
@@ -77,6 +86,10 @@ struct TrainConfig {
     f.field("use_all_docs", use_all_docs, "one row per relevant passage rather than per query");
     f.field("negatives", negatives,
             "JSONL of hard negatives: {\"query_id\": ..., \"negatives\": [passage ids]}");
+    f.field("parity", parity,
+            "llamaindex: an adapter is trained as LlamaIndex's engine does (rows in their order, "
+            "weights decayed towards 0)",
+            one_of({"none", "llamaindex"}));
     f.section("loss", loss, "the training objective");
     if (dropout != "model" && !dropout_probability())
       f.mistake("dropout", "'" + dropout + "' is neither 'model' nor a number from 0 to below 1");

@@ -17,9 +17,9 @@ namespace {
 
 constexpr int kMaxMemoryRetries = 8;
 
-ParameterStore& trainable(EmbeddingModel& model) {
-  model.parameters().enable_training();
-  return model.parameters();
+ParameterStore& trainable(ParameterStore& parameters) {
+  parameters.enable_training();
+  return parameters;
 }
 
 // The same sequences in chunks of at most `limit` tokens.
@@ -40,24 +40,32 @@ std::int64_t tokens_of(const StepPlan& plan) {
 
 Trainer::Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& source,
                  const TrainConfig& config, std::uint64_t seed)
-    : model_(model),
+    : Trainer(
+          [&model](const PackedBatch& chunk, const ForwardOptions& options) {
+            return model.embed(to_device(chunk, model.device()), options);
+          },
+          model.parameters(), loss, source, config, seed) {}
+
+Trainer::Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss,
+                 const BatchSource& source, const TrainConfig& config, std::uint64_t seed)
+    : embed_(std::move(embed)),
+      parameters_(parameters),
       loss_(loss),
       source_(source),
       prefetcher_(source),
       config_(config),
       seed_(seed),
-      optimizer_(trainable(model), config.weight_decay) {
+      optimizer_(trainable(parameters), config.weight_decay) {
   schedule_.kind = config.schedule;
   schedule_.total_steps = source.steps();
-  // transformers' get_warmup_steps rounds up.
+  // transformers' get_warmup_steps rounds up, LlamaIndex's engine down.
+  const double warmup = static_cast<double>(schedule_.total_steps) * config.warmup_ratio;
   schedule_.warmup_steps = static_cast<std::int64_t>(
-      std::ceil(static_cast<double>(schedule_.total_steps) * config.warmup_ratio));
+      config.parity == "llamaindex" ? std::floor(warmup) : std::ceil(warmup));
 }
 
 at::Tensor Trainer::forward_backward(const StepPlan& plan, const ForwardOptions& options) {
-  const auto embed = [&](const PackedBatch& chunk) {
-    return model_.embed(to_device(chunk, model_.device()), options);
-  };
+  const auto embed = [&](const PackedBatch& chunk) { return embed_(chunk, options); };
   if (plan.chunks.size() == 1) {
     const at::Tensor vectors = embed(plan.chunks[0]);
     const LossOutput loss = loss_.evaluate(vectors.detach(), plan.batch);
@@ -96,7 +104,7 @@ StepReport Trainer::take_step(std::int64_t step) {
       break;
     } catch (const std::exception& error) {
       if (!is_out_of_memory(error)) throw;
-      model_.parameters().zero_gradients();
+      parameters_.zero_gradients();
       const std::int64_t longest = std::max_element(plan.chunks.begin(), plan.chunks.end(),
                                                     [](const auto& a, const auto& b) {
                                                       return a.num_tokens() < b.num_tokens();

@@ -22,9 +22,16 @@
 
 namespace attune {
 
+// A chunk's vectors, [chunk.num_sequences(), d] fp32, differentiable.
+using EmbedChunk = std::function<at::Tensor(const PackedBatch&, const ForwardOptions&)>;
+
 class Trainer {
  public:
-  // All references outlive the trainer. The model's parameters are made trainable.
+  // All references outlive the trainer. The parameters, through which `embed` goes, are made
+  // trainable.
+  Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss, const BatchSource& source,
+          const TrainConfig& config, std::uint64_t seed);
+  // A whole encoder.
   Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& source,
           const TrainConfig& config, std::uint64_t seed);
 
@@ -36,6 +43,7 @@ class Trainer {
   void run(const std::function<bool()>& stop_requested = {});
 
   std::int64_t next_step() const { return next_step_; }  // 0-based
+  std::int64_t total_steps() const { return source_.steps(); }
   AdamW& optimizer() { return optimizer_; }
   void resume_at(std::int64_t step) { next_step_ = step; }
 
@@ -43,7 +51,8 @@ class Trainer {
   StepReport take_step(std::int64_t step);
   at::Tensor forward_backward(const StepPlan& plan, const ForwardOptions& options);
 
-  EmbeddingModel& model_;
+  EmbedChunk embed_;
+  ParameterStore& parameters_;
   const Loss& loss_;
   const BatchSource& source_;
   BatchPrefetcher prefetcher_;

@@ -17,6 +17,8 @@ struct TrainingBatch {
   // share one.
   std::vector<std::int64_t> sequence_of;
   std::vector<std::int64_t> document_id;  // [rows] corpus row of the positive
+  // [rows] every corpus row relevant to the query; only where a loss asks for the whole corpus.
+  std::vector<std::vector<std::int64_t>> relevant;
 };
 
 // The chunk plan: plain training is one chunk; several are embedded one after the other

@@ -29,6 +29,8 @@ class ATTUNE_PUBLIC BaseEmbedding {
   virtual std::string model_name() const = 0;
   // SHA-256 of what decides a passage's vector: an index made in one space is refused by another.
   virtual std::string document_space() const = 0;
+  // The same of what decides a query's vector.
+  virtual std::string query_space() const = 0;
 
  protected:
   // out: [texts.size(), dimension()] row-major.
@@ -38,6 +40,7 @@ class ATTUNE_PUBLIC BaseEmbedding {
 
 // How a loaded model embeds; see docs/configuration.md for the same names in YAML.
 struct EmbedOptions {
+  std::string base;             // of an adapter; left out: the one it was trained on
   int max_length = 0;           // tokens; 0: the model's own limit
   int batch_tokens = 0;         // token budget of one forward; 0: 4096 on the processor, else 16384
   std::string device = "auto";  // auto, cpu, cuda, cuda:N

@@ -24,6 +24,7 @@ class FakeEmbedding : public BaseEmbedding {
   int dimension() const override { return dimension_; }
   std::string model_name() const override { return "fake"; }
   std::string document_space() const override { return "fake"; }
+  std::string query_space() const override { return "fake"; }
 
  protected:
   void embed(Role role, std::span<const std::string_view> texts,

@@ -6,35 +6,16 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/zeros_like.h>
 
 #include "core/error.h"
 #include "kernels/cross_entropy.h"
 #include "models/kernel_data.h"
+#include "trainer/losses/normalized.h"
 
 namespace attune {
 namespace {
-
-constexpr double kEpsilon = 1e-12;  // of torch.nn.functional.normalize
-
-struct Normalized {
-  at::Tensor unit, norm;  // [n, d], [n, 1] clamped
-  at::Tensor clamped;     // [n, 1] bool: the norm was below epsilon
-};
-
-Normalized normalize(const at::Tensor& x) {
-  const at::Tensor norm = at::linalg_vector_norm(x, 2, {1}, /*keepdim=*/true);
-  const at::Tensor clamped = norm.clamp_min(kEpsilon);
-  return {x / clamped, clamped, norm < kEpsilon};
-}
-
-// d/dx of x / max(|x|, eps) applied to g: (g - u (u . g)) / |x|; below eps the norm is a constant.
-at::Tensor normalize_backward(const Normalized& x, const at::Tensor& g) {
-  const at::Tensor along = (x.unit * g).sum(1, /*keepdim=*/true).masked_fill(x.clamped, 0);
-  return (g - x.unit * along) / x.norm;
-}
 
 // The loss of each row, whose own column is its target; the matrix becomes factor * (softmax - 1 at
 // the target): kernels/cross_entropy.h on the processor, ATen on CUDA.

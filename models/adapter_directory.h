@@ -1,0 +1,32 @@
+// A saved adapter: config.json and pytorch_model.bin, which LlamaIndex loads, model.safetensors
+// with the same tensors, and the sidecar attune.json, whose "adapter" names what LlamaIndex does
+// not keep: the type and the base model. Formats: docs/formats.md.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <attune/adapter.h>
+
+#include "core/json.h"
+
+namespace attune {
+
+// Whether `directory` holds an adapter, ours or LlamaIndex's, and not a model.
+bool is_adapter_directory(const std::string& directory);
+
+// Whole or not at all; merged, if the adapter folds. `sidecar` is attune.json, to whose "adapter"
+// the type is added. Non-finite weights are refused: Error{kDiverged}.
+void save_adapter(const Adapter& adapter, const std::string& type, const std::string& directory,
+                  Json sidecar);
+
+struct SavedAdapter {
+  std::unique_ptr<Adapter> adapter;
+  std::string type;
+  Json sidecar;  // an empty object for LlamaIndex's
+};
+
+// Error{kData} with the file: what is missing, of another shape, or not understood.
+SavedAdapter load_adapter(const std::string& directory);
+
+}  // namespace attune

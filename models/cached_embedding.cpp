@@ -1,0 +1,72 @@
+#include "models/cached_embedding.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/hash.h"
+
+namespace attune {
+namespace {
+
+constexpr std::size_t kKeyBytes = 64;  // SHA-256 as hexadecimal digits
+
+}  // namespace
+
+CachedEmbedding::CachedEmbedding(std::shared_ptr<const BaseEmbedding> base, std::string folder)
+    : base_(std::move(base)) {
+  if (folder.empty()) return;
+  for (Role role : {Role::kQuery, Role::kText}) open(role, folder);
+}
+
+void CachedEmbedding::open(Role role, const std::string& folder) {
+  const bool query = role == Role::kQuery;
+  const std::string space = sha256(str_cat(query ? base_->query_space() : base_->document_space(),
+                                           " fp32 ", base_->dimension()));
+  const std::size_t bytes = kKeyBytes + sizeof(float) * static_cast<std::size_t>(dimension());
+  Store& store = stores_[static_cast<int>(role)];
+  store.file = std::make_unique<RecordFile>(
+      str_cat(folder, query ? "/query-" : "/text-", space.substr(0, 16), ".vectors"),
+      static_cast<std::int64_t>(bytes));
+  for (auto rest = store.file->records(); !rest.empty(); rest = rest.subspan(bytes))
+    store.places[std::string(reinterpret_cast<const char*>(rest.data()), kKeyBytes)] =
+        reinterpret_cast<const float*>(rest.data() + kKeyBytes);
+}
+
+void CachedEmbedding::embed(Role role, std::span<const std::string_view> texts,
+                            std::span<float> out) const {
+  const std::lock_guard lock(mutex_);
+  Store& store = stores_[static_cast<int>(role)];
+  const std::size_t width = static_cast<std::size_t>(dimension());
+  std::vector<std::string> keys;
+  std::vector<std::string_view> absent;
+  std::vector<std::string> absent_keys;
+  for (const std::string_view text : texts) {
+    keys.push_back(sha256(text));
+    if (store.places.try_emplace(keys.back(), nullptr).second) {
+      absent.push_back(text);
+      absent_keys.push_back(keys.back());
+    }
+  }
+  if (!absent.empty()) {
+    try {
+      std::vector<float> vectors = role == Role::kQuery ? base_->get_query_embedding_batch(absent)
+                                                        : base_->get_text_embedding_batch(absent);
+      std::string records;
+      for (std::size_t i = 0; i < absent.size(); ++i)
+        records.append(absent_keys[i])
+            .append(reinterpret_cast<const char*>(vectors.data() + i * width), 4 * width);
+      if (store.file) store.file->append(records);
+      store.added.push_back(std::move(vectors));
+    } catch (...) {
+      for (const std::string& key : absent_keys) store.places.erase(key);
+      throw;
+    }
+    for (std::size_t i = 0; i < absent.size(); ++i)
+      store.places[absent_keys[i]] = store.added.back().data() + i * width;
+    computed_ += static_cast<std::int64_t>(absent.size());
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    std::copy_n(store.places.at(keys[i]), width, out.data() + i * width);
+}
+
+}  // namespace attune

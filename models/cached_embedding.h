@@ -1,0 +1,51 @@
+// A base model that embeds each text once: what it gave is kept in files, mapped into memory, that
+// outlive the process. For training behind a frozen base, where every epoch, every sweep and every
+// evaluation asks for the same vectors.
+//
+// FOLDER/query-SPACE.vectors and FOLDER/text-SPACE.vectors, SPACE the first 16 digits of
+// SHA-256(the role's space, precision, dimension): records of SHA-256(text) (64 digits) and the
+// vector (dimension x fp32, little-endian), in any order (core/record_file.h).
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <attune/base_embedding.h>
+
+#include "core/record_file.h"
+
+namespace attune {
+
+class CachedEmbedding : public BaseEmbedding {
+ public:
+  // An empty folder: only in memory.
+  CachedEmbedding(std::shared_ptr<const BaseEmbedding> base, std::string folder);
+
+  int dimension() const override { return base_->dimension(); }
+  std::string model_name() const override { return base_->model_name(); }
+  std::string document_space() const override { return base_->document_space(); }
+  std::string query_space() const override { return base_->query_space(); }
+  std::int64_t computed() const { return computed_; }  // texts that the base embedded
+
+ protected:
+  void embed(Role role, std::span<const std::string_view> texts,
+             std::span<float> out) const override;
+
+ private:
+  struct Store {
+    std::unique_ptr<RecordFile> file;                      // null: only in memory
+    std::vector<std::vector<float>> added;                 // since then
+    std::unordered_map<std::string, const float*> places;  // by SHA-256 of the text
+  };
+  void open(Role role, const std::string& folder);
+
+  std::shared_ptr<const BaseEmbedding> base_;
+  mutable std::mutex mutex_;
+  mutable Store stores_[2];
+  mutable std::int64_t computed_ = 0;
+};
+
+}  // namespace attune

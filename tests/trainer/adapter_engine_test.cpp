@@ -1,0 +1,219 @@
+#include "trainer/embedding_adapter_finetune_engine.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "tests/support/tiny_bert.h"
+#include "trainer/losses/corpus_softmax.h"
+
+namespace attune {
+namespace {
+
+TrainingBatch batch_of(std::vector<std::vector<std::int64_t>> relevant) {
+  TrainingBatch batch;
+  batch.rows = static_cast<int>(relevant.size());
+  batch.columns = 1;
+  batch.relevant = std::move(relevant);
+  return batch;
+}
+
+at::Tensor unit(const at::Tensor& x) { return x / at::linalg_vector_norm(x, 2, {1}, true); }
+
+TEST(CorpusSoftmax, EqualsItsDefinitionInBlocksOfAnySize) {
+  const TrainingBatch batch = batch_of({{3}, {0, 10}, {7, 2, 1}});
+  const at::Tensor queries = at::randn({3, 6}), documents = at::randn({11, 6});
+  const at::Tensor leaf = queries.to(at::kDouble).requires_grad_(true);
+  const at::Tensor scores = 5 * at::matmul(unit(leaf), unit(documents.to(at::kDouble)).t());
+  std::vector<at::Tensor> terms;
+  for (std::size_t i = 0; i < batch.relevant.size(); ++i)
+    for (const std::int64_t p : batch.relevant[i]) {
+      std::vector<at::Tensor> candidates = {scores[static_cast<std::int64_t>(i)][p].unsqueeze(0)};
+      for (std::int64_t j = 0; j < documents.size(0); ++j)
+        if (std::find(batch.relevant[i].begin(), batch.relevant[i].end(), j) ==
+            batch.relevant[i].end())
+          candidates.push_back(scores[static_cast<std::int64_t>(i)][j].unsqueeze(0));
+      terms.push_back((at::logsumexp(at::cat(candidates), {0}) - candidates[0].squeeze()) /
+                      (3.0 * static_cast<double>(batch.relevant[i].size())));
+    }
+  at::Tensor expected = terms[0];
+  for (std::size_t i = 1; i < terms.size(); ++i) expected = expected + terms[i];
+  expected.backward();
+  for (std::int64_t block : {1, 4, 11, 100}) {
+    const LossOutput ours = CorpusSoftmaxLoss(documents, 5, block).evaluate(queries, batch);
+    EXPECT_NEAR(ours.value.item<double>(), expected.item<double>(), 1e-5) << block;
+    EXPECT_LT((ours.gradient - leaf.grad()).abs().max().item<double>(), 1e-5) << block;
+  }
+}
+
+TEST(CorpusSoftmax, GradientAgreesWithFiniteDifferences) {
+  const TrainingBatch batch = batch_of({{3}, {0, 4}});
+  const at::Tensor queries = at::randn({2, 4});
+  const CorpusSoftmaxLoss loss(at::randn({9, 4}), 5, 4);
+  const at::Tensor gradient = loss.evaluate(queries, batch).gradient;
+  const double step = 1e-2;
+  for (int i = 0; i < 2; ++i)
+    for (int j = 0; j < 4; ++j) {
+      at::Tensor up = queries.clone(), down = queries.clone();
+      up[i][j] += step;
+      down[i][j] -= step;
+      const double slope =
+          (loss.evaluate(up, batch).value - loss.evaluate(down, batch).value).item<double>() /
+          (2 * step);
+      EXPECT_NEAR(gradient[i][j].item<double>(), slope, 5e-3) << i << " " << j;
+    }
+}
+
+TEST(CorpusSoftmax, AQueryToWhichEverythingIsRelevantHasNothingToLearn) {
+  const LossOutput output =
+      CorpusSoftmaxLoss(at::randn({2, 4}), 20).evaluate(at::randn({1, 4}), batch_of({{0, 1}}));
+  EXPECT_NEAR(output.value.item<double>(), 0, 1e-6);
+  EXPECT_NEAR(output.gradient.abs().max().item<double>(), 0, 1e-6);
+}
+
+FinetuneOptions options_in(const TemporaryFolder& folder, const std::string& run) {
+  FinetuneOptions options;
+  options.model.base = kTinyBert;
+  options.train.mode = "adapter";
+  options.train.loss.type = "corpus";
+  options.train.epochs = 4;
+  options.train.batch_size = 4;
+  options.train.learning_rate = 1e-2;
+  options.device = "cpu";
+  options.output = folder / run;
+  options.show_progress = false;
+  return options;
+}
+
+std::string artifact_hash(const FinetuneEngine& engine) {
+  return sha256_file(engine.artifact_path() + "/model.safetensors");
+}
+
+TEST(AdapterEngine, EveryKindLearnsByEveryLossAndIsGivenBack) {
+  const TemporaryFolder folder;
+  for (const char* type : {"linear", "two_layer", "low_rank"})
+    for (const char* loss : {"corpus", "mnrl"}) {
+      FinetuneOptions options = options_in(folder, std::string(type) + loss);
+      options.adapter.type = type;
+      options.adapter.rank = 4;
+      options.train.loss.type = loss;
+      options.train.sampler = "default";
+      options.train.batch_size = 12;  // every row in every step, so that losses can be compared
+      options.train.epochs = 12;
+      FinetuneOptions one = options;
+      one.train.max_steps = 1;
+      one.output = folder / "one";
+      EmbeddingAdapterFinetuneEngine brief(tiny_dataset(), std::nullopt, one);
+      const double first = brief.finetune().final_loss;
+      EmbeddingAdapterFinetuneEngine engine(tiny_dataset(), std::nullopt, options);
+      const FinetuneResult result = engine.finetune();
+      EXPECT_TRUE(result.finished);
+      EXPECT_EQ(result.steps, 12);
+      EXPECT_LT(result.final_loss, first) << type << " " << loss;
+      const auto model = engine.get_finetuned_model();
+      const auto base = resolve_embed_model(kTinyBert);
+      EXPECT_EQ(model->get_text_embedding("a ship"), base->get_text_embedding("a ship"));
+      EXPECT_NE(model->get_query_embedding("a ship"), base->get_query_embedding("a ship"));
+      EXPECT_EQ(model->document_space(), base->document_space());
+    }
+}
+
+TEST(AdapterEngine, StoppedAtAnyStepAndResumedItHasTheSameBits) {
+  const TemporaryFolder folder;
+  FinetuneOptions options = options_in(folder, "whole");
+  options.train.weight_decay = 0.1;
+  EmbeddingAdapterFinetuneEngine whole(tiny_dataset(), tiny_dataset(), options);
+  whole.finetune();
+  for (int stop_after : {1, 5, 11}) {
+    options.output = folder / std::to_string(stop_after);
+    options.resume = false;
+    EmbeddingAdapterFinetuneEngine first(tiny_dataset(), tiny_dataset(), options);
+    int asked = 0;
+    EXPECT_FALSE(first.finetune([&] { return asked++ == stop_after; }).finished);
+    options.resume = true;
+    EmbeddingAdapterFinetuneEngine second(tiny_dataset(), tiny_dataset(), options);
+    EXPECT_TRUE(second.finetune().finished);
+    EXPECT_EQ(artifact_hash(second), artifact_hash(whole)) << stop_after;
+  }
+}
+
+TEST(AdapterEngine, ChunksChangeNothingButMemory) {
+  const TemporaryFolder folder;
+  FinetuneOptions options = options_in(folder, "plain");
+  options.train.loss.type = "mnrl";
+  EmbeddingAdapterFinetuneEngine plain(tiny_dataset(), std::nullopt, options);
+  const double expected = plain.finetune().final_loss;
+  options.output = folder / "chunked";
+  options.train.chunk_tokens = 3;
+  EmbeddingAdapterFinetuneEngine chunked(tiny_dataset(), std::nullopt, options);
+  EXPECT_NEAR(chunked.finetune().final_loss, expected, 1e-5);
+}
+
+TEST(AdapterEngine, DecayPullsTowardsTheIdentity) {
+  const TemporaryFolder folder;
+  const auto distance = [&](double decay) {
+    FinetuneOptions options = options_in(folder, "decay" + std::to_string(decay));
+    options.train.weight_decay = decay;
+    EmbeddingAdapterFinetuneEngine engine(tiny_dataset(), std::nullopt, options);
+    engine.finetune();
+    const Weights weights = Weights::from_directory(engine.artifact_path());
+    at::Tensor w = weights.stored("linear.weight");
+    w.diagonal().sub_(1);
+    return w.norm().item<double>();
+  };
+  const double free = distance(0);
+  EXPECT_LT(distance(50), 0.7 * free);
+}
+
+TEST(AdapterEngine, GoesOnFromASavedAdapter) {
+  const TemporaryFolder folder;
+  FinetuneOptions options = options_in(folder, "first");
+  EmbeddingAdapterFinetuneEngine first(tiny_dataset(), std::nullopt, options);
+  const double loss = first.finetune().final_loss;
+  options.adapter.start = first.artifact_path();
+  options.output = folder / "second";
+  EmbeddingAdapterFinetuneEngine second(tiny_dataset(), std::nullopt, options);
+  EXPECT_LT(second.finetune().final_loss, loss);
+}
+
+// A base that is no encoder of ours.
+class Letters : public BaseEmbedding {
+ public:
+  int dimension() const override { return 26; }
+  std::string model_name() const override { return "letters"; }
+  std::string document_space() const override { return "letters"; }
+  std::string query_space() const override { return "letters"; }
+  mutable int texts_embedded = 0;
+
+ protected:
+  void embed(Role, std::span<const std::string_view> texts, std::span<float> out) const override {
+    std::fill(out.begin(), out.end(), 0.01f);
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      for (const char c : texts[i])
+        if (c >= 'a' && c <= 'z') out[i * 26 + (c - 'a')] += 1;
+    texts_embedded += static_cast<int>(texts.size());
+  }
+};
+
+TEST(AdapterEngine, AnyBaseServesAndEmbedsEachTextOnce) {
+  const TemporaryFolder folder;
+  const auto letters = std::make_shared<Letters>();
+  const FinetuneOptions options = options_in(folder, "run");
+  const EmbeddingQAFinetuneDataset dataset = tiny_dataset();
+  EmbeddingAdapterFinetuneEngine engine(dataset, dataset, options, letters);
+  EXPECT_TRUE(engine.finetune().finished);
+  EXPECT_LE(letters->texts_embedded, dataset.queries.size() + dataset.corpus.size());
+  EXPECT_THROW(engine.get_finetuned_model(), Error);  // it does not know where the base is
+  EmbeddingAdapterFinetuneEngine again(dataset, std::nullopt, options, letters);
+  const int before = letters->texts_embedded;
+  again.finetune();
+  EXPECT_EQ(letters->texts_embedded, before);
+}
+
+}  // namespace
+}  // namespace attune

@@ -1,0 +1,45 @@
+// Batches for an adapter: a "sequence" of a step is one number, the row of an embedded text in
+// vectors(), so that the trainer's chunk plans serve here as for token ids.
+#pragma once
+
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <attune/base_embedding.h>
+
+#include "data/qa_dataset.h"
+#include "trainer/sampled_steps.h"
+#include "trainer/train_config.h"
+#include "trainer/training_batch.h"
+
+namespace attune {
+
+class AdapterBatches : public BatchSource {
+ public:
+  // Embeds the texts of `rows`, queries first. With the corpus loss the batches hold queries alone,
+  // and every passage that answers them. Error{kData} without a row.
+  AdapterBatches(const BaseEmbedding& base, const EmbeddingQAFinetuneDataset& dataset,
+                 TrainingRows rows, const TrainConfig& config, std::uint64_t seed);
+
+  StepPlan at(std::int64_t step) const override;
+  std::int64_t steps() const override { return static_cast<std::int64_t>(steps_.size()); }
+
+  const TrainingRows& rows() const { return rows_; }
+  const at::Tensor& vectors() const { return vectors_; }  // [columns * rows, d] fp32
+  // Rows of vectors() below this are queries.
+  std::int64_t num_queries() const { return rows_.num_rows(); }
+
+ private:
+  const EmbeddingQAFinetuneDataset& dataset_;
+  TrainingRows rows_;
+  at::Tensor vectors_;
+  std::vector<SampledStep> steps_;
+  bool whole_corpus_;
+  std::int64_t chunk_;
+};
+
+// [texts, d] of a base's vectors. Error{kData} where one is not finite.
+at::Tensor embed_texts(const BaseEmbedding& base, Role role,
+                       std::span<const std::string_view> texts);
+
+}  // namespace attune

@@ -1,0 +1,106 @@
+#include "trainer/losses/corpus_softmax.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/logaddexp.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include "core/error.h"
+#include "trainer/losses/normalized.h"
+
+namespace attune {
+namespace {
+
+// The (row, document) places of all positives, row by row.
+struct Positives {
+  at::Tensor rows, documents;  // [positives] int64
+  at::Tensor share;            // [positives] fp32: 1 / (rows * positives of the row)
+};
+
+Positives list_positives(const TrainingBatch& batch) {
+  std::int64_t count = 0;
+  for (const auto& documents : batch.relevant) count += std::ssize(documents);
+  Positives all{at::empty({count}, at::kLong), at::empty({count}, at::kLong),
+                at::empty({count}, at::kFloat)};
+  auto* rows = all.rows.mutable_data_ptr<std::int64_t>();
+  auto* documents = all.documents.mutable_data_ptr<std::int64_t>();
+  auto* share = all.share.mutable_data_ptr<float>();
+  std::int64_t at = 0;
+  for (std::size_t row = 0; row < batch.relevant.size(); ++row)
+    for (const std::int64_t document : batch.relevant[row]) {
+      rows[at] = static_cast<std::int64_t>(row);
+      documents[at] = document;
+      share[at++] =
+          1.0f / (static_cast<float>(batch.rows) * static_cast<float>(batch.relevant[row].size()));
+    }
+  return all;
+}
+
+}  // namespace
+
+CorpusSoftmaxLoss::CorpusSoftmaxLoss(const at::Tensor& documents, double scale, std::int64_t block)
+    : units_(normalize(documents).unit), scale_(scale), block_(block) {}
+
+LossOutput CorpusSoftmaxLoss::evaluate(const at::Tensor& vectors,
+                                       const TrainingBatch& batch) const {
+  ATTUNE_ASSERT(batch.columns == 1 && std::ssize(batch.relevant) == batch.rows &&
+                vectors.size(0) == batch.rows);
+  const at::NoGradGuard no_grad;
+  const Normalized q = normalize(vectors);
+  const Positives positives = list_positives(batch);
+  const std::int64_t count = units_.size(0), rows = batch.rows;
+
+  // Scores of a block, those of positives at minus infinity.
+  const auto negative_scores = [&](std::int64_t begin, const at::Tensor& units) {
+    at::Tensor scores = q.unit.matmul(units.t()).mul_(scale_);
+    const at::Tensor inside =
+        positives.documents.ge(begin).logical_and_(positives.documents.lt(begin + units.size(0)));
+    scores.index_put_(
+        {positives.rows.masked_select(inside), positives.documents.masked_select(inside) - begin},
+        at::full({}, -INFINITY, scores.options()));
+    return scores;
+  };
+  at::Tensor log_negatives = at::full({rows}, -INFINITY, vectors.options());
+  for (std::int64_t begin = 0; begin < count; begin += block_) {
+    const at::Tensor units = units_.narrow(0, begin, std::min(block_, count - begin));
+    log_negatives = at::logaddexp(log_negatives, at::logsumexp(negative_scores(begin, units), {1}));
+  }
+
+  log_negatives.clamp_min_(-1e30);  // a query to which everything is relevant has none
+
+  // [positives]: s, its own log-sum with the row's negatives, and the probability of p in it.
+  const at::Tensor unit_of = units_.index_select(0, positives.documents);
+  const at::Tensor s = (q.unit.index_select(0, positives.rows) * unit_of).sum(1).mul_(scale_);
+  const at::Tensor log_z = at::logaddexp(s, log_negatives.index_select(0, positives.rows));
+  LossOutput output;
+  output.value = ((log_z - s) * positives.share).sum();
+
+  // d loss / d s_ip = share (P_p - 1); d loss / d s_ij = exp(s_ij) sum_p share / Z_p.
+  at::Tensor grad_unit = at::zeros_like(q.unit);
+  const at::Tensor of_positive = (((s - log_z).exp() - 1) * positives.share).mul_(scale_);
+  grad_unit.index_add_(0, positives.rows, of_positive.unsqueeze(1) * unit_of);
+  // sum_p share exp(-log_z_p), held relative to the row's own sum of negatives.
+  const at::Tensor weight =
+      at::zeros({rows}, vectors.options())
+          .index_add_(
+              0, positives.rows,
+              (log_negatives.index_select(0, positives.rows) - log_z).exp_() * positives.share)
+          .mul_(scale_);
+  for (std::int64_t begin = 0; begin < count; begin += block_) {
+    const at::Tensor units = units_.narrow(0, begin, std::min(block_, count - begin));
+    const at::Tensor part =
+        (negative_scores(begin, units) - log_negatives.unsqueeze(1)).exp_() * weight.unsqueeze(1);
+    grad_unit.addmm_(part, units);
+  }
+  output.gradient = normalize_backward(q, grad_unit);
+  return output;
+}
+
+}  // namespace attune
