@@ -14,6 +14,8 @@ constexpr std::size_t kAny = 1000000;
 const Option kJson{"--json", "", "the result as one line of JSON on stdout"};
 const Option kModel{"--model", "M", "directory, local:DIR, or a name in the Hugging Face cache",
                     true};
+const Option kBase{"--base", "M",
+                   "the base model of an adapter; default: the one it was trained on"};
 const Option kDevice{"--device", "NAME", "auto (default), cpu, cuda or cuda:N"};
 const Option kPrecision{"--precision", "TYPE", "fp32 (default), bf16 or int8"};
 const Option kMaxLength{"--max-length", "N", "tokens a text is cut to; default: the model's limit"};
@@ -54,6 +56,7 @@ std::vector<Command> make_commands() {
         {"--dataset", "FILE", "QA data set (JSON, also .gz)", true},
         {"--k", "LIST", "cut-offs; default 1,3,5,10"},
         {"--bm25", "", "BM25 beside the models"},
+        kBase,
         kDevice,
         kPrecision,
         kMaxLength,
@@ -67,6 +70,7 @@ std::vector<Command> make_commands() {
        0,
        Answer::kLibrary,
        {kModel,
+        kBase,
         kInput,
         {"--output", "OUT.npy", "written whole or not at all", true},
         {"--role", "ROLE", "text (default) or query: which stored prompt is put before the texts"},

@@ -56,6 +56,7 @@ void require_replaceable(const std::string& path, const std::string& input) {
 void embed_command(const Arguments& arguments, const RunConfig&) {
   const Role role = parse_role(arguments.value("--role", "text"));
   EmbedOptions options;
+  options.base = arguments.value("--base", "");
   options.precision = arguments.value("--precision", options.precision);
   options.device = arguments.value("--device", options.device);
   options.max_length = arguments.number("--max-length", 0, 1);

@@ -4,6 +4,8 @@
 #include "apps/verbs.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "models/adapter_directory.h"
+#include "models/model_directory.h"
 #include "retrieval/evaluation.h"
 #include "retrieval/report_table.h"
 
@@ -16,10 +18,12 @@ void evaluate_command(const Arguments& arguments, const RunConfig&) {
   options.max_length = arguments.number("--max-length", 0, 1);
   options.batch_tokens = arguments.number("--batch-tokens", 0, 1);
   const std::vector<int> k = parse_list(arguments.value("--k", "1,3,5,10"), "--k");
-  const std::string path = arguments.value("--dataset");
+  const std::string path = arguments.value("--dataset"), base = arguments.value("--base", "");
   const auto dataset = EmbeddingQAFinetuneDataset::from_json(path);
   std::vector<Evaluation> systems;
   for (const std::string& name : arguments.values("--model")) {
+    // A base is for the adapters among them.
+    options.base = is_adapter_directory(resolve_model_path(name)) ? base : "";
     const auto model = resolve_embed_model(name, options);
     log_info(str_cat("evaluate: ", name, " on ", dataset.queries.size(), " queries and ",
                      dataset.corpus.size(), " passages"));

@@ -5,6 +5,7 @@
 #include "apps/standard_output.h"
 #include "apps/verbs.h"
 #include "core/json.h"
+#include "models/adapter_directory.h"
 #include "models/embedding_model.h"
 
 namespace attune {
@@ -39,11 +40,26 @@ Json describe(const EmbeddingModel& model) {
   return out;
 }
 
+Json describe_adapter(const std::string& directory) {
+  const SavedAdapter saved = load_adapter(directory);
+  Json out;
+  out["adapter"] = directory;
+  out["type"] = saved.type;
+  out["config"] = read_json_file(directory + "/config.json");
+  std::int64_t count = 0;
+  for (const auto& [name, tensor] : saved.adapter->parameters()) count += tensor.numel();
+  out["parameters"] = count;
+  if (!saved.sidecar.empty()) out["lineage"] = saved.sidecar;
+  return out;
+}
+
 }  // namespace
 
 void inspect_command(const Arguments& arguments, const RunConfig&) {
-  const auto model = EmbeddingModel::load(resolve_model_path(arguments.positionals()[0]), at::kCPU);
-  const Json described = describe(*model);
+  const std::string directory = resolve_model_path(arguments.positionals()[0]);
+  const Json described = is_adapter_directory(directory)
+                             ? describe_adapter(directory)
+                             : describe(*EmbeddingModel::load(directory, at::kCPU));
   if (arguments.has("--json")) {
     write_stdout(described.dump() + "\n");
     return;

@@ -12,6 +12,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from . import (
+    adapters,
     artifacts,
     checkpoints,
     embeddings,
@@ -32,6 +33,7 @@ GROUPS = {
     "schedules": schedules.rows,
     "metrics": metrics.rows,
     "artifacts": artifacts.rows,
+    "adapters": adapters.rows,
 }
 
 

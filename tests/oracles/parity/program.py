@@ -66,7 +66,7 @@ class Attune:
         path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
         return path
 
-    def embed(self, model, texts, role="text", precision="fp32"):
+    def embed(self, model, texts, role="text", precision="fp32", base=None):
         out = self._place(".npy")
         self.run(
             "embed",
@@ -80,6 +80,7 @@ class Attune:
             role,
             "--precision",
             precision,
+            *(("--base", base) if base else ()),
         )
         vectors = np.load(out, allow_pickle=False)
         if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(texts):
@@ -109,7 +110,15 @@ class Attune:
         return answer["models"]
 
     def train(
-        self, base, train_file, settings, negatives=None, chunk_tokens=0, validation=None, **more
+        self,
+        base,
+        train_file,
+        settings,
+        negatives=None,
+        chunk_tokens=0,
+        validation=None,
+        adapter=None,
+        **more,
     ):
         """`settings`: peer_training.Settings; `more` adds or replaces keys of the train section."""
         place = self._place("_run")
@@ -149,6 +158,8 @@ class Attune:
             },
             "train": section,
         }
+        if adapter:
+            config["adapter"] = adapter
         path = self._place(".yaml")
         path.write_text(
             yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
