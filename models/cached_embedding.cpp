@@ -12,16 +12,17 @@ constexpr std::size_t kKeyBytes = 64;  // SHA-256 as hexadecimal digits
 
 }  // namespace
 
-CachedEmbedding::CachedEmbedding(std::shared_ptr<const BaseEmbedding> base, std::string folder)
+CachedEmbedding::CachedEmbedding(std::shared_ptr<const BaseEmbedding> base,
+                                 const std::string& folder, const std::string& precision)
     : base_(std::move(base)) {
   if (folder.empty()) return;
-  for (Role role : {Role::kQuery, Role::kText}) open(role, folder);
+  for (Role role : {Role::kQuery, Role::kText}) open(role, folder, precision);
 }
 
-void CachedEmbedding::open(Role role, const std::string& folder) {
+void CachedEmbedding::open(Role role, const std::string& folder, const std::string& precision) {
   const bool query = role == Role::kQuery;
   const std::string space = sha256(str_cat(query ? base_->query_space() : base_->document_space(),
-                                           " fp32 ", base_->dimension()));
+                                           " ", precision, " ", base_->dimension()));
   const std::size_t bytes = kKeyBytes + sizeof(float) * static_cast<std::size_t>(dimension());
   Store& store = stores_[static_cast<int>(role)];
   store.file = std::make_unique<RecordFile>(

@@ -21,8 +21,9 @@ namespace attune {
 
 class CachedEmbedding : public BaseEmbedding {
  public:
-  // An empty folder: only in memory.
-  CachedEmbedding(std::shared_ptr<const BaseEmbedding> base, std::string folder);
+  // An empty folder: only in memory. `precision`: that with which the base computes.
+  CachedEmbedding(std::shared_ptr<const BaseEmbedding> base, const std::string& folder,
+                  const std::string& precision = "fp32");
 
   int dimension() const override { return base_->dimension(); }
   std::string model_name() const override { return base_->model_name(); }
@@ -40,7 +41,7 @@ class CachedEmbedding : public BaseEmbedding {
     std::vector<std::vector<float>> added;                 // since then
     std::unordered_map<std::string, const float*> places;  // by SHA-256 of the text
   };
-  void open(Role role, const std::string& folder);
+  void open(Role role, const std::string& folder, const std::string& precision);
 
   std::shared_ptr<const BaseEmbedding> base_;
   mutable std::mutex mutex_;

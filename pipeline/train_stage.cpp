@@ -8,6 +8,7 @@
 #include "core/durable.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "models/adapter_directory.h"
 #include "models/model_directory.h"
 #include "pipeline/generate_stage.h"
 #include "pipeline/stage_record.h"
@@ -55,6 +56,9 @@ struct Inputs {
 };
 
 Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
+  if (!config.adapter.start.empty() && !is_adapter_directory(config.adapter.start))
+    throw_error(ErrorKind::kData, config.adapter.start,
+                ": adapter.start is no directory of an adapter (config.json, pytorch_model.bin)");
   const auto of_file = [](const std::string& path) {
     return path.empty() ? "" : sha256_file(path);
   };

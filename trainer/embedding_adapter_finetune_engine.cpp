@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 std::shared_ptr<const BaseEmbedding> load_base(const FinetuneOptions& options) {
   EmbedOptions embed;
   embed.device = options.device;
+  embed.precision = options.train.precision;
   embed.max_length = options.model.max_length;
   embed.override_prompts = options.model.prompts.given;
   embed.query_prompt = options.model.prompts.query;
@@ -125,8 +126,10 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
     const std::function<bool()>& stop_requested) {
   const auto start = std::chrono::steady_clock::now();
   const bool parity = options_.train.parity == "llamaindex";
-  const auto base = std::make_shared<CachedEmbedding>(base_ ? base_ : load_base(options_),
-                                                      options_.output + "/vectors");
+  const auto base =
+      base_ ? std::make_shared<CachedEmbedding>(base_, options_.output + "/vectors")
+            : std::make_shared<CachedEmbedding>(load_base(options_), options_.output + "/vectors",
+                                                options_.train.precision);
   SavedAdapter saved = start_adapter(options_, base->dimension());
   const std::shared_ptr<const Adapter> adapter = std::move(saved.adapter);
   const AdapterEmbeddingModel embedding(base, adapter);  // refuses one that does not fit

@@ -63,7 +63,9 @@ struct TrainConfig {
         at_least(0));
     f.field("max_grad_norm", max_grad_norm,
             "gradients are scaled down to this global norm; 0: never", at_least(0));
-    f.field("precision", precision, "of the linear layers' inputs; weights and sums are fp32",
+    f.field("precision", precision,
+            "of the linear layers' inputs, with mode adapter the base model's; weights and sums "
+            "are fp32",
             one_of({"fp32", "bf16"}));
     f.field("dropout", dropout,
             "model: the probabilities of config.json; or one number for both, 0 for none");

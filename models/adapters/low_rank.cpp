@@ -23,6 +23,9 @@ std::unique_ptr<Adapter> LowRankAdapter::make(const Json& config, std::uint64_t 
   if (in != out)
     throw_error(ErrorKind::kData, "a low-rank adapter keeps the dimension: out_features ", out,
                 " is not in_features ", in);
+  if (rank > in)
+    throw_error(ErrorKind::kData, "a low-rank adapter's rank, ", rank,
+                ", is more than the dimension, ", in);
   auto adapter = std::make_unique<LowRankAdapter>();
   at::Generator generator = at::detail::createCPUGenerator(seed);
   const double bound = 1 / std::sqrt(static_cast<double>(in));

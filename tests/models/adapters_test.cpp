@@ -86,6 +86,9 @@ TEST(Adapters, WhatDoesNotFitIsRefused) {
   EXPECT_THROW(make_adapter("bilinear", config_of("linear"), 0), Error);
   EXPECT_THROW(make_adapter("linear", {{"in_features", 4}}, 0), Error);
   EXPECT_THROW(make_adapter("linear", {{"in_features", 0}, {"out_features", 4}}, 0), Error);
+  Json wide = config_of("low_rank");
+  wide["rank"] = kWidth + 1;
+  EXPECT_THROW(make_adapter("low_rank", wide, 0), Error);
   Json unknown = config_of("two_layer");
   unknown["activation_fn_str"] = "swish";
   EXPECT_THROW(make_adapter("two_layer", unknown, 0), Error);
