@@ -27,6 +27,15 @@ std::vector<std::vector<std::int64_t>> number_texts(const TrainingRows& rows) {
   return numbers;
 }
 
+Batches cut(const std::vector<std::int64_t>& order, int batch_size) {
+  Batches batches;
+  for (std::int64_t first = 0; first < std::ssize(order); first += batch_size)
+    batches.emplace_back(
+        order.begin() + first,
+        order.begin() + std::min<std::int64_t>(first + batch_size, std::ssize(order)));
+  return batches;
+}
+
 }  // namespace
 
 std::vector<std::int64_t> randperm(std::int64_t n, std::uint64_t seed) {
@@ -41,19 +50,6 @@ std::vector<std::int64_t> randperm(std::int64_t n, std::uint64_t seed) {
   for (std::int64_t i = 0; i + 1 < n; ++i) std::swap(order[i], order[i + engine() % (n - i)]);
   return order;
 }
-
-namespace {
-
-Batches cut(const std::vector<std::int64_t>& order, int batch_size) {
-  Batches batches;
-  for (std::int64_t first = 0; first < std::ssize(order); first += batch_size)
-    batches.emplace_back(
-        order.begin() + first,
-        order.begin() + std::min<std::int64_t>(first + batch_size, std::ssize(order)));
-  return batches;
-}
-
-}  // namespace
 
 Batches default_batches(std::int64_t num_rows, int batch_size, std::uint64_t seed, int epoch) {
   ATTUNE_ASSERT(batch_size > 0 && epoch >= 0);

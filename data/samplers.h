@@ -28,10 +28,10 @@ Batches default_batches(std::int64_t num_rows, int batch_size, std::uint64_t see
 // what still waits then (rows whose texts are too frequent to be kept apart) is left out of this
 // epoch. To equal the peer, pass seed 0 whatever the training's seed is: its sampler never receives
 // args.seed (that of 6.2.0 does).
-// LlamaIndex's adapter engine: rows in their order, the same in every epoch.
-Batches sequential_batches(std::int64_t num_rows, int batch_size);
-
 Batches no_duplicates_batches(const TrainingRows& rows, int batch_size, std::uint64_t seed,
                               int epoch);
+
+// LlamaIndex's adapter engine: rows in their order, the same in every epoch.
+Batches sequential_batches(std::int64_t num_rows, int batch_size);
 
 }  // namespace attune

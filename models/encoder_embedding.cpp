@@ -12,6 +12,20 @@
 #include "models/quantized_linear.h"
 
 namespace attune {
+namespace {
+
+// The type of the linears' products. int8 is for serving on processors that have such products.
+at::ScalarType parse_products(const EmbedOptions& options, const at::Device& device) {
+  if (options.precision != "int8") return parse_precision(options.precision);
+  if (device.is_cuda())
+    throw_error(ErrorKind::kConfig, "precision int8 is for the processor: on CUDA use bf16");
+  if (!has_int8_products())
+    throw_error(ErrorKind::kConfig,
+                "precision int8 needs a processor with AVX512-VNNI or AVX-VNNI; use fp32 or bf16");
+  return at::kChar;
+}
+
+}  // namespace
 
 EncoderEmbedding::EncoderEmbedding(std::shared_ptr<const EmbeddingModel> model, std::string name,
                                    at::ScalarType compute, int batch_tokens, int threads)
@@ -67,23 +81,8 @@ at::ScalarType parse_precision(const std::string& name) {
   if (name == "fp32") return at::kFloat;
   if (name == "bf16") return at::kBFloat16;
   throw_error(ErrorKind::kConfig, "precision '", name,
-              "' is not known: expected fp32 or bf16, or int8 to embed");
+              "' is not known: expected fp32, bf16 or (to embed) int8");
 }
-
-namespace {
-
-// The type of the linears' products. int8 is for serving on processors that have such products.
-at::ScalarType parse_products(const EmbedOptions& options, const at::Device& device) {
-  if (options.precision != "int8") return parse_precision(options.precision);
-  if (device.is_cuda())
-    throw_error(ErrorKind::kConfig, "precision int8 is for the processor: on CUDA use bf16");
-  if (!has_int8_products())
-    throw_error(ErrorKind::kConfig,
-                "precision int8 needs a processor with AVX512-VNNI or AVX-VNNI; use fp32 or bf16");
-  return at::kChar;
-}
-
-}  // namespace
 
 std::shared_ptr<const EncoderEmbedding> load_encoder_embedding(const std::string& model,
                                                                const EmbedOptions& options) {

@@ -135,15 +135,8 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
   const AdapterEmbeddingModel embedding(base, adapter);  // refuses one that does not fit
   ParameterStore parameters(trained_tensors(*adapter), /*decay=*/parity);
 
-  const AdapterBatches batches(
-      *base, dataset_,
-      make_training_rows(dataset_, options_.train.use_all_docs, options_.train.negatives),
-      options_.train, options_.seed);
+  const AdapterBatches batches(*base, dataset_, training_rows(), options_.train, options_.seed);
   const TrainingRows& rows = batches.rows();
-  if (rows.skipped_empty + rows.skipped_unanswered > 0)
-    log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text and ",
-                        rows.skipped_unanswered,
-                        " queries without a relevant passage are left out"));
   std::unique_ptr<Loss> loss;
   if (options_.train.loss.type == "corpus") {
     const std::vector<std::string>& corpus = dataset_.corpus.texts();
@@ -161,10 +154,8 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
   DecayTowardsStart decay(parameters, options_.train.weight_decay);
   if (!parity) trainer.add(decay);
   const Subject subject{embedding, parameters, describe_device(at::kCPU), base->query_space(),
-                        rows.columns[0][0]};
+                        rows};
   FinetuneResult result = run(trainer, subject, start, stop_requested);
-  result.skipped_empty = rows.skipped_empty;
-  result.skipped_unanswered = rows.skipped_unanswered;
   if (result.finished)
     save_adapter(*adapter, saved.type, artifact_path(),
                  sidecar_of(options_, *base, result, /*named=*/!base_));

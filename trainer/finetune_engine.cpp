@@ -56,6 +56,16 @@ Fingerprint FinetuneEngine::configuration_of(const Subject& subject) const {
   return hash.hex();
 }
 
+TrainingRows FinetuneEngine::training_rows() const {
+  TrainingRows rows =
+      make_training_rows(dataset_, options_.train.use_all_docs, options_.train.negatives);
+  if (rows.skipped_empty + rows.skipped_unanswered > 0)
+    log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text and ",
+                        rows.skipped_unanswered,
+                        " queries without a relevant passage are left out"));
+  return rows;
+}
+
 FinetuneResult FinetuneEngine::run(Trainer& trainer, const Subject& subject,
                                    std::chrono::steady_clock::time_point start,
                                    const std::function<bool()>& stop_requested) const {
@@ -128,6 +138,8 @@ FinetuneResult FinetuneEngine::run(Trainer& trainer, const Subject& subject,
   FinetuneResult result;
   result.finished = trainer.next_step() == trainer.total_steps();
   result.steps = trainer.next_step();
+  result.skipped_empty = subject.rows.skipped_empty;
+  result.skipped_unanswered = subject.rows.skipped_unanswered;
   result.pairs = totals.pairs;
   result.final_loss = totals.loss;
   result.best_step = best && best->has_best() ? best->best_step() : result.steps;
@@ -136,7 +148,7 @@ FinetuneResult FinetuneEngine::run(Trainer& trainer, const Subject& subject,
     save();
   } else {
     if (best && best->has_best()) set_values(subject.parameters, best->best_values());
-    check_embeds(subject.embedding, subject.a_query);
+    check_embeds(subject.embedding, subject.rows.columns[0][0]);
   }
   result.seconds = seconds();
   return result;

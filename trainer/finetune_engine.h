@@ -62,12 +62,14 @@ class FinetuneEngine {
     ParameterStore& parameters;
     std::string device;        // describe_device()
     Fingerprint base;          // of what it started from, prompts included
-    std::string_view a_query;  // that it must be able to embed in the end
+    const TrainingRows& rows;  // whose first query it must be able to embed in the end
   };
 
+  // Of the data set; warns of those that are left out.
+  TrainingRows training_rows() const;
+
   // Resumes if asked, takes the steps, with metrics.jsonl, progress, validation and checkpoints,
-  // and leaves the best weights in the parameters; `seconds` count from `start`. The result knows
-  // nothing of skipped rows.
+  // and leaves the best weights in the parameters; `seconds` count from `start`.
   FinetuneResult run(Trainer& trainer, const Subject& subject,
                      std::chrono::steady_clock::time_point start,
                      const std::function<bool()>& stop_requested) const;

@@ -1,7 +1,6 @@
 #include "trainer/sentence_transformers_finetune_engine.h"
 
 #include "core/error.h"
-#include "core/log.h"
 #include "models/artifact.h"
 #include "models/device.h"
 #include "models/encoder_embedding.h"
@@ -26,14 +25,8 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
     const std::function<bool()>& stop_requested) {
   const auto start = std::chrono::steady_clock::now();
   const std::shared_ptr<EmbeddingModel> model = load_base(options_);
-  const PairBatches batches(
-      *model, make_training_rows(dataset_, options_.train.use_all_docs, options_.train.negatives),
-      options_.train, options_.seed);
+  const PairBatches batches(*model, training_rows(), options_.train, options_.seed);
   const TrainingRows& rows = batches.rows();
-  if (rows.skipped_empty + rows.skipped_unanswered > 0)
-    log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text and ",
-                        rows.skipped_unanswered,
-                        " queries without a relevant passage are left out"));
   if (rows.columns.size() == 2 && batches.steps() == rows.num_rows() * options_.train.epochs)
     throw_error(ErrorKind::kData,
                 "every batch would hold one pair, so there is nothing to tell it "
@@ -44,10 +37,8 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
   const EncoderEmbedding embedding(model, "the model in training");
   const std::string base_fingerprint = model->fingerprint();
   const Subject subject{embedding, model->parameters(), describe_device(model->device()),
-                        embedding.query_space(), rows.columns[0][0]};
+                        embedding.query_space(), rows};
   FinetuneResult result = run(trainer, subject, start, stop_requested);
-  result.skipped_empty = rows.skipped_empty;
-  result.skipped_unanswered = rows.skipped_unanswered;
   if (!result.finished) return result;
   Json lineage = options_.lineage;
   lineage["base"] = options_.model.base;
