@@ -26,18 +26,6 @@ std::vector<NamedTensor> named_tensors(const Adapter& adapter) {
   return tensors;
 }
 
-std::map<std::string, at::Tensor> stored_tensors(const std::string& directory) {
-  std::map<std::string, at::Tensor> stored;
-  if (const std::string path = directory + "/model.safetensors"; file_exists(path)) {
-    const Weights weights = Weights::from_file(path);
-    for (const auto& [name, entry] : weights.entries()) stored[name] = weights.stored(name);
-  } else {
-    for (NamedTensor& tensor : read_torch_state(directory + "/pytorch_model.bin"))
-      stored[tensor.name] = tensor.tensor;
-  }
-  return stored;
-}
-
 }  // namespace
 
 bool is_adapter_directory(const std::string& directory) {
@@ -86,7 +74,8 @@ SavedAdapter load_adapter(const std::string& directory) {
   } catch (const Error& error) {
     throw_error(ErrorKind::kData, config_path, ": ", error.what());
   }
-  std::map<std::string, at::Tensor> stored = stored_tensors(directory);
+  std::map<std::string, at::Tensor> stored =
+      read_state(directory + "/model.safetensors", directory + "/pytorch_model.bin");
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : result.adapter->parameters()) {
     const auto found = stored.find(name);

@@ -46,6 +46,17 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
   if (has_adapter && !adapts) add("adapter", "'adapter' has no effect without train.mode adapter");
   if (has_train && !adapts && train.loss.type == "corpus")
     add("train", "train.loss.type corpus needs frozen passages: train.mode adapter");
+  const bool chooses =
+      train.last_layers > 0 || train.freeze_embeddings || !train.rates.empty() || train.lora.on();
+  if (adapts && chooses)
+    add("train",
+        "train.last_layers, freeze_embeddings, rates and lora are of train.mode full: an adapter "
+        "leaves the whole encoder as it is");
+  if (has_train && train.lora.on() && train.freeze_embeddings)
+    add("train",
+        "train.freeze_embeddings has no effect with train.lora, which freezes all weights");
+  if (has_train && !train.lora.on() && train.lora.save == "peft")
+    add("train", "train.lora.save peft without LoRA: give train.lora.rank or train.lora.start");
   if (has_train && !adapts && train.parity != "none")
     add("train", "train.parity is of adapters: train.mode adapter");
   if ((has_train || has_evaluate) && !has_model)

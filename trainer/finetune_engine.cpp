@@ -47,6 +47,8 @@ Fingerprint FinetuneEngine::configuration_of(const Subject& subject) const {
   TrainConfig train = options_.train;
   train.checkpoint_steps = 0;  // how often it is saved changes nothing
   train.negatives = train.negatives.empty() ? "" : sha256_file(train.negatives);
+  train.lora.start =
+      train.lora.start.empty() ? "" : sha256_file(train.lora.start + "/adapter_model.safetensors");
   AdapterConfig adapter = options_.adapter;
   Sha256 hash;
   for (const std::string& part :

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/config_reader.h"
+#include "models/lora_config.h"
 
 namespace attune {
 
@@ -22,6 +24,12 @@ struct LossConfig {
         one_of({"mnrl", "corpus"}));
     f.field("scale", scale, "factor on the cosine similarities (1 / temperature)", above(0));
   }
+};
+
+// `PATTERN=FACTOR` of train.rates.
+struct RateRule {
+  std::string pattern;
+  double factor = 1;
 };
 
 struct TrainConfig {
@@ -43,6 +51,10 @@ struct TrainConfig {
   bool use_all_docs = false;
   std::string negatives;
   std::string parity = "none";
+  int last_layers = 0;
+  bool freeze_embeddings = false;
+  std::vector<std::string> rates;
+  LoraConfig lora;
   LossConfig loss;
 
   template <class Fields>
@@ -92,10 +104,24 @@ struct TrainConfig {
             "llamaindex: an adapter is trained as LlamaIndex's engine does (rows in their order, "
             "weights decayed towards 0)",
             one_of({"none", "llamaindex"}));
+    f.field("last_layers", last_layers,
+            "train the encoder's last so many layers alone (and Dense modules); 0: all",
+            at_least(0));
+    f.field("freeze_embeddings", freeze_embeddings,
+            "the embedding tables and their LayerNorm stay as they are");
+    f.field("rates", rates,
+            "PATTERN=FACTOR: learning rate of the tensors (names of the file, * and ? and [...] as "
+            "in fnmatch) times FACTOR; 0 freezes them; the first that matches holds");
+    f.section("lora", lora, "low rank matrices beside the weights are trained instead of them");
     f.section("loss", loss, "the training objective");
     if (dropout != "model" && !dropout_probability())
       f.mistake("dropout", "'" + dropout + "' is neither 'model' nor a number from 0 to below 1");
+    if (rate_rules().size() != rates.size())
+      f.mistake("rates", "expected entries PATTERN=FACTOR, FACTOR a number of at least 0");
   }
+
+  // Of `rates`; entries that are none are left out, visit() reports them.
+  std::vector<RateRule> rate_rules() const;
 
   // None: the model's own. Also none for a text that is no probability; visit() reports that.
   std::optional<double> dropout_probability() const;
