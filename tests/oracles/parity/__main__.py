@@ -20,6 +20,7 @@ from . import (
     peer_training,
     schedules,
     tokens,
+    trained,
     training,
 )
 from .program import Attune
@@ -34,6 +35,7 @@ GROUPS = {
     "metrics": metrics.rows,
     "artifacts": artifacts.rows,
     "adapters": adapters.rows,
+    "trained": trained.rows,
 }
 
 

@@ -153,12 +153,17 @@ def load(directory, settings, **model_kwargs):
     return model
 
 
-def train(directory, rows, settings, loss=None, **model_kwargs):
-    """Trains on rows (query, positive, negative, ...); loss(model) replaces the plain one."""
+def train(directory, rows, settings, loss=None, prepare=None, rates=None, **model_kwargs):
+    """Trains on rows (query, positive, negative, ...); loss(model) replaces the plain one.
+
+    prepare(model) freezes or adds what it likes; rates: the peer's learning_rate_mapping.
+    """
     names = ["query", "positive"] + [f"negative_{i}" for i in range(1, len(rows[0]) - 1)]
     dataset = Dataset.from_dict({name: [row[i] for row in rows] for i, name in enumerate(names)})
     model = load(directory, settings, **model_kwargs)
     run = Run(model=model)
+    if prepare:
+        prepare(model)
     prompts = None
     if settings.query_prompt or settings.document_prompt:
         prompts = {name: settings.document_prompt for name in names[1:]} | {
@@ -179,6 +184,7 @@ def train(directory, rows, settings, loss=None, **model_kwargs):
             batch_sampler=SAMPLERS[settings.sampler],
             bf16=settings.precision == "bf16",
             prompts=prompts,
+            learning_rate_mapping=rates,
             use_cpu=settings.device == "cpu",
             dataloader_pin_memory=False,
             report_to="none",
@@ -208,7 +214,7 @@ def versions():
     """The peers' releases, for every table and every fixture."""
     import importlib.metadata as metadata
 
-    names = ("sentence-transformers", "transformers", "tokenizers", "torch", "accelerate")
+    names = ("sentence-transformers", "transformers", "tokenizers", "torch", "accelerate", "peft")
     return {name: metadata.version(name) for name in names}
 
 
