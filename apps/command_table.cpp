@@ -14,8 +14,9 @@ constexpr std::size_t kAny = 1000000;
 const Option kJson{"--json", "", "the result as one line of JSON on stdout"};
 const Option kModel{"--model", "M", "directory, local:DIR, or a name in the Hugging Face cache",
                     true};
-const Option kBase{"--base", "M",
-                   "the base model of an adapter; default: the one it was trained on"};
+const Option kBase{
+    "--base", "M",
+    "the base model of an adapter or a PEFT directory; default: the one it was trained on"};
 const Option kDevice{"--device", "NAME", "auto (default), cpu, cuda or cuda:N"};
 const Option kPrecision{"--precision", "TYPE", "fp32 (default), bf16 or int8"};
 const Option kMaxLength{"--max-length", "N", "tokens a text is cut to; default: the model's limit"};

@@ -18,6 +18,12 @@ const std::string kPrefix = "base_model.model.", kA = ".lora_A.weight", kB = ".l
 
 std::string config_path(const std::string& directory) { return directory + "/adapter_config.json"; }
 
+std::string weights_path(const std::string& directory) {
+  return directory + "/adapter_model.safetensors";
+}
+
+std::string pickle_path(const std::string& directory) { return directory + "/adapter_model.bin"; }
+
 Json read_config(const std::string& directory) {
   Json config = read_json_file(config_path(directory));
   if (!config.is_object())
@@ -89,9 +95,9 @@ Lora read_lora(const std::string& directory) {
                 ", expected a whole number");
   Lora lora{
       static_cast<int>(rank), read_positive(config, "lora_alpha", config_path(directory)), {}};
-  const std::string path = directory + "/adapter_model.safetensors";
+  const std::string path = weights_path(directory);
   std::map<std::string, LoraModule> modules;
-  for (const auto& [name, tensor] : read_state(path, directory + "/adapter_model.bin")) {
+  for (const auto& [name, tensor] : read_state(path, pickle_path(directory))) {
     const std::string module = module_of(name, path);
     if (module.ends_with("pooler.dense")) continue;
     modules[module].name = module;
@@ -104,6 +110,12 @@ Lora read_lora(const std::string& directory) {
   }
   if (lora.modules.empty()) throw_error(ErrorKind::kData, path, ": holds no matrices");
   return lora;
+}
+
+Fingerprint lora_fingerprint(const std::string& directory) {
+  const std::string weights = weights_path(directory), pickle = pickle_path(directory);
+  return sha256(sha256_file(config_path(directory)) +
+                sha256_file(file_exists(weights) || !file_exists(pickle) ? weights : pickle));
 }
 
 std::vector<NamedTensor> lora_tensors(const LoraModule& module) {

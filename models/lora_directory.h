@@ -18,6 +18,9 @@ std::string lora_base(const std::string& directory);
 // Matrices of a pooler, which no embedding uses, are left out. Error{kData} with the file.
 Lora read_lora(const std::string& directory);
 
+// SHA-256 of both files.
+Fingerprint lora_fingerprint(const std::string& directory);
+
 // A module's two matrices under PEFT's names; they are those of the parameters, too.
 std::vector<NamedTensor> lora_tensors(const LoraModule& module);
 

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "models/adapter_directory.h"
+#include "models/lora_directory.h"
 #include "models/model_directory.h"
 #include "pipeline/generate_stage.h"
 #include "pipeline/stage_record.h"
@@ -55,6 +56,14 @@ struct Inputs {
   Fingerprint base, train, validation, negatives, adapter, lora;
 };
 
+// A PEFT directory is one with its own base.
+Fingerprint fingerprint_base(const std::string& model) {
+  const std::string directory = resolve_model_path(model);
+  const Fingerprint own = fingerprint_model_files(directory);
+  if (!is_lora_directory(directory)) return own;
+  return sha256(own + fingerprint_model_files(read_model_directory(directory).transformer_path));
+}
+
 Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
   if (!config.adapter.start.empty() && !is_adapter_directory(config.adapter.start))
     throw_error(ErrorKind::kData, config.adapter.start,
@@ -62,12 +71,12 @@ Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
   const auto of_file = [](const std::string& path) {
     return path.empty() ? "" : sha256_file(path);
   };
-  return {fingerprint_model_files(resolve_model_path(config.model.base)),
+  return {fingerprint_base(config.model.base),
           of_file(data.train),
           of_file(data.validation),
           of_file(config.train.negatives),
           config.adapter.start.empty() ? "" : fingerprint_model_files(config.adapter.start),
-          config.train.lora.start.empty() ? "" : fingerprint_model_files(config.train.lora.start)};
+          config.train.lora.start.empty() ? "" : lora_fingerprint(config.train.lora.start)};
 }
 
 Fingerprint stage_key(RunConfig config, const Inputs& inputs) {

@@ -8,6 +8,7 @@
 #include "core/config_reader.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "models/lora_directory.h"
 #include "trainer/callbacks.h"
 #include "trainer/checkpoint.h"
 #include "trainer/embedding_adapter_finetune_engine.h"
@@ -47,8 +48,7 @@ Fingerprint FinetuneEngine::configuration_of(const Subject& subject) const {
   TrainConfig train = options_.train;
   train.checkpoint_steps = 0;  // how often it is saved changes nothing
   train.negatives = train.negatives.empty() ? "" : sha256_file(train.negatives);
-  train.lora.start =
-      train.lora.start.empty() ? "" : sha256_file(train.lora.start + "/adapter_model.safetensors");
+  train.lora.start = train.lora.start.empty() ? "" : lora_fingerprint(train.lora.start);
   AdapterConfig adapter = options_.adapter;
   Sha256 hash;
   for (const std::string& part :
