@@ -48,6 +48,8 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
     add("train", "train.loss.type corpus needs frozen passages: train.mode adapter");
   if (has_train && !adapts && train.parity != "none")
     add("train", "train.parity is of adapters: train.mode adapter");
+  if (adapts && train.parity == "llamaindex" && adapter.sides == "both")
+    add("adapter", "adapter.sides both is not what train.parity llamaindex does: queries alone");
   if ((has_train || has_evaluate) && !has_model)
     add(has_train ? "train" : "evaluate", "there is no model: give model.base");
   if (has_evaluate && !has_train)

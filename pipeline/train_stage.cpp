@@ -27,6 +27,7 @@ constexpr const char* kVersion = "train 1";  // of what the stage does with equa
 std::string deciding_settings(RunConfig config) {
   config.has_evaluate = false;
   config.train.checkpoint_steps = 0;
+  config.adapter.vectors.clear();
   config.output.clear();
   config.name.clear();
   config.data.test.clear();
@@ -69,6 +70,7 @@ Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
 
 Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
   config.adapter.start.clear();
+  config.adapter.vectors.clear();
   config.model.base.clear();  // where things are does not matter, only what they hold
   config.train.negatives.clear();
   config.train.checkpoint_steps = 0;

@@ -7,6 +7,11 @@
 #include "core/error.h"
 
 namespace attune {
+namespace {
+
+constexpr std::int64_t kCorpusChunk = 8192;  // documents turned at a time where all are
+
+}  // namespace
 
 at::Tensor embed_texts(const BaseEmbedding& base, Role role,
                        std::span<const std::string_view> texts) {
@@ -19,17 +24,26 @@ at::Tensor embed_texts(const BaseEmbedding& base, Role role,
   return result;
 }
 
+at::Tensor embed_corpus(const BaseEmbedding& base, const EmbeddingQAFinetuneDataset& dataset) {
+  const std::vector<std::string>& corpus = dataset.corpus.texts();
+  const std::vector<std::string_view> texts(corpus.begin(), corpus.end());
+  return embed_texts(base, Role::kText, texts);
+}
+
 AdapterBatches::AdapterBatches(const BaseEmbedding& base, const EmbeddingQAFinetuneDataset& dataset,
-                               TrainingRows rows, const TrainConfig& config, std::uint64_t seed)
+                               TrainingRows rows, const TrainConfig& config, std::uint64_t seed,
+                               bool trained_corpus)
     : dataset_(dataset),
       rows_(std::move(rows)),
       steps_(sample_steps(rows_, config, seed)),
       whole_corpus_(config.loss.type == "corpus"),
-      chunk_(config.chunk_tokens) {
+      trained_corpus_(whole_corpus_ && trained_corpus),
+      chunk_(trained_corpus_ && config.chunk_tokens == 0 ? kCorpusChunk : config.chunk_tokens) {
   if (whole_corpus_) rows_.columns.resize(1);
   std::vector<at::Tensor> columns;
   for (std::size_t c = 0; c < rows_.columns.size(); ++c)
     columns.push_back(embed_texts(base, c == 0 ? Role::kQuery : Role::kText, rows_.columns[c]));
+  if (trained_corpus_) columns.push_back(embed_corpus(base, dataset));
   vectors_ = at::cat(columns);
 }
 
@@ -42,6 +56,11 @@ StepPlan AdapterBatches::at(std::int64_t step) const {
     for (const std::int64_t row : chosen.rows) {
       const auto place = static_cast<std::int32_t>(c * rows_.num_rows() + row);
       plan.batch.sequence_of.push_back(packed.num_sequences());
+      packed.add(&place, 1, place);
+    }
+  if (trained_corpus_)
+    for (std::int64_t row = rows_.num_rows(); row < vectors_.size(0); ++row) {
+      const auto place = static_cast<std::int32_t>(row);
       packed.add(&place, 1, place);
     }
   plan.batch.step = step;

@@ -17,15 +17,18 @@ namespace attune {
 class AdapterBatches : public BatchSource {
  public:
   // Embeds the texts of `rows`, queries first. With the corpus loss the batches hold queries alone,
-  // and every passage that answers them. Error{kData} without a row.
+  // and every passage that answers them; with `trained_corpus` the whole corpus stands behind the
+  // queries of every batch. Error{kData} without a row.
   AdapterBatches(const BaseEmbedding& base, const EmbeddingQAFinetuneDataset& dataset,
-                 TrainingRows rows, const TrainConfig& config, std::uint64_t seed);
+                 TrainingRows rows, const TrainConfig& config, std::uint64_t seed,
+                 bool trained_corpus = false);
 
   StepPlan at(std::int64_t step) const override;
   std::int64_t steps() const override { return static_cast<std::int64_t>(steps_.size()); }
 
   const TrainingRows& rows() const { return rows_; }
-  const at::Tensor& vectors() const { return vectors_; }  // [columns * rows, d] fp32
+  // [columns * rows, d] fp32, and the corpus behind them where it is trained.
+  const at::Tensor& vectors() const { return vectors_; }
   // Rows of vectors() below this are queries.
   std::int64_t num_queries() const { return rows_.num_rows(); }
 
@@ -34,12 +37,13 @@ class AdapterBatches : public BatchSource {
   TrainingRows rows_;
   at::Tensor vectors_;
   std::vector<SampledStep> steps_;
-  bool whole_corpus_;
+  bool whole_corpus_, trained_corpus_;
   std::int64_t chunk_;
 };
 
 // [texts, d] of a base's vectors. Error{kData} where one is not finite.
 at::Tensor embed_texts(const BaseEmbedding& base, Role role,
                        std::span<const std::string_view> texts);
+at::Tensor embed_corpus(const BaseEmbedding& base, const EmbeddingQAFinetuneDataset& dataset);
 
 }  // namespace attune

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "models/adapter_directory.h"
 #include "models/adapter_embedding.h"
+#include "models/adapters/principal_directions.h"
 #include "models/adapters/registry.h"
 #include "models/cached_embedding.h"
 #include "models/device.h"
@@ -35,8 +36,18 @@ std::shared_ptr<const BaseEmbedding> load_base(const FinetuneOptions& options) {
   return resolve_embed_model(options.model.base, embed);
 }
 
+// A number, true or false as such, anything else as text.
+Json parse_setting(const std::string& value) {
+  Json json = Json::parse(value, nullptr, /*allow_exceptions=*/false);
+  return json.is_number() || json.is_boolean() ? json : Json(value);
+}
+
 Json initial_config(const AdapterConfig& config, std::int64_t width) {
-  Json json = {{"in_features", width}, {"out_features", width}};
+  const std::int64_t out = config.out_features > 0 ? config.out_features : width;
+  if (out > width)
+    throw_error(ErrorKind::kConfig, "adapter.out_features ", out, " is more than the base model's ",
+                width, ": an adapter keeps or reduces them");
+  Json json = {{"in_features", width}, {"out_features", out}};
   if (config.type == "linear") json["bias"] = config.bias;
   if (config.type == "low_rank") json["rank"] = config.rank;
   if (config.type == "two_layer") {
@@ -45,13 +56,36 @@ Json initial_config(const AdapterConfig& config, std::int64_t width) {
     json["activation_fn_str"] = config.activation;
     json["add_residual"] = config.add_residual;
   }
+  for (const std::string& entry : config.settings) {
+    const auto [name, value] = AdapterConfig::split_setting(entry);
+    json[name] = parse_setting(value);
+  }
   return json;
 }
 
-SavedAdapter start_adapter(const FinetuneOptions& options, std::int64_t width) {
+void start_at_principal_directions(const Adapter& adapter, const at::Tensor& documents) {
+  const at::NoGradGuard no_grad;
+  for (auto& [name, tensor] : adapter.parameters())
+    if (name == "linear.weight") tensor.copy_(principal_directions(documents, tensor.size(0)));
+}
+
+SavedAdapter start_adapter(const FinetuneOptions& options, const BaseEmbedding& base,
+                           const EmbeddingQAFinetuneDataset& dataset) {
   const AdapterConfig& config = options.adapter;
-  if (!config.start.empty()) return load_adapter(config.start);
-  return {make_adapter(config.type, initial_config(config, width), options.seed), config.type, {}};
+  const bool both = config.sides == "both";
+  if (!config.start.empty()) {
+    SavedAdapter saved = load_adapter(config.start);
+    if (both && saved.sides == AdapterSides::kQuery)
+      throw_error(ErrorKind::kConfig, config.start,
+                  ": this adapter turns queries alone, and adapter.sides is both: leave one out");
+    return saved;
+  }
+  const Json initial = initial_config(config, base.dimension());
+  SavedAdapter made{make_adapter(config.type, initial, options.seed), config.type,
+                    both ? AdapterSides::kBoth : AdapterSides::kQuery};
+  if (config.type == "linear" && initial["out_features"] < initial["in_features"])
+    start_at_principal_directions(*made.adapter, embed_corpus(base, dataset));
+  return made;
 }
 
 std::vector<NamedTensor> trained_tensors(const Adapter& adapter) {
@@ -60,12 +94,14 @@ std::vector<NamedTensor> trained_tensors(const Adapter& adapter) {
   return tensors;
 }
 
-// Queries of the batch through the adapter, passages as they are. Queries stand first in a chunk.
-EmbedChunk embed_rows(const AdapterBatches& batches, const Adapter& adapter) {
-  return [&](const PackedBatch& chunk, const ForwardOptions&) {
+// Queries of the batch through the adapter, passages as they are, or both. Queries stand first in a
+// chunk.
+EmbedChunk embed_rows(const AdapterBatches& batches, const Adapter& adapter, AdapterSides sides) {
+  return [&, sides](const PackedBatch& chunk, const ForwardOptions&) {
     at::Tensor places = at::empty({chunk.num_sequences()}, at::kLong);
     std::copy(chunk.ids.begin(), chunk.ids.end(), places.mutable_data_ptr<std::int64_t>());
     const at::Tensor x = batches.vectors().index_select(0, places);
+    if (sides == AdapterSides::kBoth) return adapter.forward(x);
     const std::int64_t queries =
         std::partition_point(chunk.ids.begin(), chunk.ids.end(),
                              [&](std::int64_t id) { return id < batches.num_queries(); }) -
@@ -126,30 +162,40 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
     const std::function<bool()>& stop_requested) {
   const auto start = std::chrono::steady_clock::now();
   const bool parity = options_.train.parity == "llamaindex";
-  const auto base =
-      base_ ? std::make_shared<CachedEmbedding>(base_, options_.output + "/vectors")
-            : std::make_shared<CachedEmbedding>(load_base(options_), options_.output + "/vectors",
-                                                options_.train.precision);
-  SavedAdapter saved = start_adapter(options_, base->dimension());
+  const std::string vectors =
+      options_.adapter.vectors.empty() ? options_.output + "/vectors" : options_.adapter.vectors;
+  const auto base = base_ ? std::make_shared<CachedEmbedding>(base_, vectors)
+                          : std::make_shared<CachedEmbedding>(load_base(options_), vectors,
+                                                              options_.train.precision);
+  SavedAdapter saved = start_adapter(options_, *base, dataset_);
+  const AdapterSides sides = saved.sides;
+  const bool both = sides == AdapterSides::kBoth;
+  if (parity && both)
+    throw_error(ErrorKind::kConfig,
+                "train.parity llamaindex turns queries alone: adapter.sides "
+                "query");
   const std::shared_ptr<const Adapter> adapter = std::move(saved.adapter);
-  const AdapterEmbeddingModel embedding(base, adapter);  // refuses one that does not fit
+  const AdapterEmbeddingModel embedding(base, adapter, sides);  // refuses one that does not fit
   ParameterStore parameters(trained_tensors(*adapter), /*decay=*/parity);
 
-  const AdapterBatches batches(*base, dataset_, training_rows(), options_.train, options_.seed);
+  const AdapterBatches batches(*base, dataset_, training_rows(), options_.train, options_.seed,
+                               /*trained_corpus=*/both);
   const TrainingRows& rows = batches.rows();
   std::unique_ptr<Loss> loss;
   if (options_.train.loss.type == "corpus") {
-    const std::vector<std::string>& corpus = dataset_.corpus.texts();
-    const std::vector<std::string_view> texts(corpus.begin(), corpus.end());
-    loss = std::make_unique<CorpusSoftmaxLoss>(embed_texts(*base, Role::kText, texts),
-                                               options_.train.loss.scale);
+    loss = both ? std::make_unique<CorpusSoftmaxLoss>(options_.train.loss.scale)
+                : std::make_unique<CorpusSoftmaxLoss>(embed_corpus(*base, dataset_),
+                                                      options_.train.loss.scale);
   } else {
     loss = make_loss(options_.train.loss);
   }
-  log_info(str_cat("adapter: ", base->computed(), " texts embedded, the others were in ",
-                   options_.output, "/vectors"));
+  log_info(str_cat("adapter: ", base->computed(), " texts embedded, the others were in ", vectors));
+  if (both)
+    log_warning(str_cat("adapter: documents are turned too, into ", embedding.dimension(),
+                        " numbers: an index made with the base does not fit, embed the documents "
+                        "again with the artifact"));
 
-  Trainer trainer(embed_rows(batches, *adapter), parameters, *loss, batches, options_.train,
+  Trainer trainer(embed_rows(batches, *adapter, sides), parameters, *loss, batches, options_.train,
                   options_.seed);
   DecayTowardsStart decay(parameters, options_.train.weight_decay);
   if (!parity) trainer.add(decay);
@@ -157,7 +203,7 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
                         rows};
   FinetuneResult result = run(trainer, subject, start, stop_requested);
   if (result.finished)
-    save_adapter(*adapter, saved.type, artifact_path(),
+    save_adapter(*adapter, saved.type, sides, artifact_path(),
                  sidecar_of(options_, *base, result, /*named=*/!base_));
   return result;
 }

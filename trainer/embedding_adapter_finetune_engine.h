@@ -1,9 +1,9 @@
-// Trains an adapter behind a frozen embedding model, queries only, after LlamaIndex's engine of
-// this name. Its defects are not kept: every text is embedded once and kept (theirs: each, one call
-// at a time, in every epoch), pairs are shuffled, a passage that answers several questions is no
-// negative of its own (train.sampler no_duplicates, or train.loss.type corpus), and decay pulls
-// towards where the adapter started instead of towards 0. `train.parity: llamaindex` brings them
-// back.
+// Trains an adapter behind a frozen embedding model, for queries only or for both sides, after
+// LlamaIndex's engine of this name. Its defects are not kept: every text is embedded once and kept
+// (theirs: each, one call at a time, in every epoch), pairs are shuffled, a passage that answers
+// several questions is no negative of its own (train.sampler no_duplicates, or train.loss.type
+// corpus), and decay pulls towards where the adapter started instead of towards 0. `train.parity:
+// llamaindex` brings them back.
 #pragma once
 
 #include "trainer/finetune_engine.h"

@@ -48,6 +48,7 @@ Fingerprint FinetuneEngine::configuration_of(const Subject& subject) const {
   train.checkpoint_steps = 0;  // how often it is saved changes nothing
   train.negatives = train.negatives.empty() ? "" : sha256_file(train.negatives);
   AdapterConfig adapter = options_.adapter;
+  adapter.vectors.clear();
   Sha256 hash;
   for (const std::string& part :
        {print_config(train), print_config(adapter), subject.base, dataset_.fingerprint(),

@@ -32,6 +32,7 @@ std::string refusal(const std::string& text) {
 
 const std::string kHead = "version: 1\nname: x\n";
 const std::string kModel = "model: {base: m}\n";
+const std::string kAdapter = kHead + kModel + "data: {train: t}\ntrain: {mode: adapter}\n";
 const std::string kDocuments = "documents: {paths: [d]}\n";
 
 TEST(RunConfig, AcceptsEachWayToGiveData) {
@@ -56,6 +57,15 @@ TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
       {"version: 2\nname: x\n" + kDocuments + "generate: {}\n", "run.yaml:1:"},
       {"version: 1\n" + kDocuments + "generate: {}\n", "name"},
       {"version: 1\nname: ../x\n" + kDocuments + "generate: {}\n", "'../x' is no name"},
+      {kAdapter + "adapter: {out_features: 8}\n", "set adapter.sides to both"},
+      {kAdapter + "adapter: {sides: documents}\n", "one of query, both"},
+      {kAdapter + "adapter: {settings: [rank=3]}\n", "linear has keys of its own"},
+      {kAdapter + "adapter: {type: mine, settings: [rank]}\n", "expected name=value"},
+      {kAdapter + "adapter: {type: mine, settings: [a=1, a=2]}\n", "'a' is given twice"},
+      {kAdapter + "adapter: {type: mine, settings: [out_features=2]}\n", "'out_features'"},
+      {kHead + kModel + "data: {train: t}\ntrain: {mode: adapter, parity: llamaindex}\n" +
+           "adapter: {sides: both}\n",
+       "queries alone"},
       {kHead + "device: gpu\n" + kDocuments + "generate: {}\n", "'gpu' is not known"},
       {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {k: []}\n", "k"},
       {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {baselines: [bm52]}\n",
