@@ -45,6 +45,10 @@ Json describe_adapter(const std::string& directory) {
   Json out;
   out["adapter"] = directory;
   out["type"] = saved.type;
+  const bool both = saved.sides == AdapterSides::kBoth;
+  out["sides"] = both ? "both" : "query";
+  out["index"] = both ? "documents are turned too: an index of the base must be made anew"
+                      : "an index of the base stays valid";
   out["config"] = read_json_file(directory + "/config.json");
   std::int64_t count = 0;
   for (const auto& [name, tensor] : saved.adapter->parameters()) count += tensor.numel();

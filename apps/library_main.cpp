@@ -1,6 +1,8 @@
-// The C entry of libattune, which the small program calls when work starts.
+#include "apps/library_main.h"
+
 #include <functional>
 #include <map>
+#include <string_view>
 
 #include <c10/util/Exception.h>
 
@@ -17,8 +19,9 @@ namespace {
 using Verb = void (*)(const Arguments&, const RunConfig&);
 
 const std::map<std::string, Verb> kVerbs = {
-    {"embed", embed_command}, {"evaluate", evaluate_command}, {"inspect", inspect_command},
-    {"run", run_command},     {"tokenize", tokenize_command}, {"train", train_command},
+    {"embed", embed_command},     {"evaluate", evaluate_command}, {"export", export_command},
+    {"inspect", inspect_command}, {"run", run_command},           {"tokenize", tokenize_command},
+    {"train", train_command},
 };
 
 // Torch's errors in our kinds; its message without the C++ backtrace.
@@ -50,10 +53,7 @@ Failure failure_of_current_exception() {
 }  // namespace
 }  // namespace attune
 
-// As main(): argv[1] is a command of the table, `config` what the command's CONFIG says (or the
-// defaults). Both sides are built from the same sources. Never throws.
-extern "C" __attribute__((visibility("default"))) int attune_main(int argc, char** argv,
-                                                                  const attune::RunConfig* config) {
+extern "C" int attune_main(int argc, char** argv, const attune::ReadConfig* read) {
   using namespace attune;
   bool json = false;
   try {
@@ -61,7 +61,10 @@ extern "C" __attribute__((visibility("default"))) int attune_main(int argc, char
     const Arguments arguments(find_command(argv[1]), words);
     json = arguments.has("--json");
     install_stop_signals();
-    kVerbs.at(argv[1])(arguments, *config);
+    if (argv[1] == std::string_view("sweep"))
+      sweep_command(arguments, read->sweep);
+    else
+      kVerbs.at(argv[1])(arguments, read->config);
     return 0;
   } catch (...) {
     return report_failure(failure_of_current_exception(), json);

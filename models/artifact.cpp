@@ -72,33 +72,46 @@ std::vector<NamedTensor> all_tensors(const EmbeddingModel& model) {
 
 }  // namespace
 
+void write_transformer(const EmbeddingModel& model, const std::string& folder,
+                       DurableDirectory& out) {
+  const ModelDirectory& source = model.directory();
+  write_safetensors(out, folder + "model.safetensors", all_tensors(model));
+  Json config = source.config;
+  for (const char* key : {"torch_dtype", "dtype"})
+    if (config.contains(key)) config[key] = "float32";  // what is written, whatever was read
+  out.write(folder + "config.json", text_of(config));
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"}) {
+    const fs::path file = fs::path(source.transformer_path) / name;
+    if (file_exists(file.string())) out.copy_file(file.string(), folder + name);
+  }
+  out.write(folder + "sentence_bert_config.json",
+            text_of({{"max_seq_length", source.max_length}, {"do_lower_case", false}}));
+}
+
+void write_pooling(const EmbeddingModel& model, const std::string& folder, DurableDirectory& out) {
+  out.write(folder + "config.json", text_of(pooling_json(model)));
+}
+
+void write_st_config(const EmbeddingModel& model, DurableDirectory& out) {
+  out.write("config_sentence_transformers.json", text_of(st_config_json(model.directory())));
+}
+
 void write_artifact(const EmbeddingModel& model, const std::string& directory, const Json& lineage,
                     const std::string& card) {
   if (!at::isfinite(model.parameters().values()).all().item<bool>())
     throw_error(ErrorKind::kDiverged, directory, ": not written: the weights hold NaN or infinity");
-  const ModelDirectory& source = model.directory();
   DurableDirectory out(directory);
-  write_safetensors(out, "model.safetensors", all_tensors(model));
-  Json config = source.config;
-  for (const char* key : {"torch_dtype", "dtype"})
-    if (config.contains(key)) config[key] = "float32";  // what is written, whatever was read
-  out.write("config.json", text_of(config));
-  for (const char* name :
-       {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"}) {
-    const fs::path file = fs::path(source.transformer_path) / name;
-    if (file_exists(file.string())) out.copy_file(file.string(), name);
-  }
+  write_transformer(model, "", out);
   Json modules =
       Json::array({module_json(0, "", "Transformer"), module_json(1, "1_Pooling", "Pooling")});
-  if (source.normalize) {
+  if (model.directory().normalize) {
     modules.push_back(module_json(2, "2_Normalize", "Normalize"));
     out.write("2_Normalize/config.json", "{}\n");  // hubs and archives drop empty directories
   }
   out.write("modules.json", text_of(modules));
-  out.write("1_Pooling/config.json", text_of(pooling_json(model)));
-  out.write("sentence_bert_config.json",
-            text_of({{"max_seq_length", source.max_length}, {"do_lower_case", false}}));
-  out.write("config_sentence_transformers.json", text_of(st_config_json(source)));
+  write_pooling(model, "1_Pooling/", out);
+  write_st_config(model, out);
   out.write("attune.json", text_of(lineage));
   out.write("README.md", card);
   out.commit();

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "core/durable.h"
 #include "core/json.h"
 #include "models/embedding_model.h"
 
@@ -13,5 +14,13 @@ namespace attune {
 // Non-finite weights are refused: Error{kDiverged}.
 void write_artifact(const EmbeddingModel& model, const std::string& directory, const Json& lineage,
                     const std::string& card);
+
+// Its parts, for other arrangements of modules. The Transformer's files (weights in fp32,
+// tokenizer, length) and the Pooling's go below `folder`, which is "" or ends in '/'.
+void write_transformer(const EmbeddingModel& model, const std::string& folder,
+                       DurableDirectory& out);
+void write_pooling(const EmbeddingModel& model, const std::string& folder, DurableDirectory& out);
+// config_sentence_transformers.json, which holds the prompts.
+void write_st_config(const EmbeddingModel& model, DurableDirectory& out);
 
 }  // namespace attune

@@ -16,6 +16,7 @@ from . import (
     artifacts,
     checkpoints,
     embeddings,
+    export,
     metrics,
     peer_training,
     schedules,
@@ -34,6 +35,7 @@ GROUPS = {
     "metrics": metrics.rows,
     "artifacts": artifacts.rows,
     "adapters": adapters.rows,
+    "export": export.rows,
 }
 
 
