@@ -229,5 +229,32 @@ TEST(CachedEmbedding, EmbedsEachTextOnceOverProcesses) {
   EXPECT_EQ(other.computed(), 1);
 }
 
+TEST(CachedEmbedding, StopsBetweenBlocksAndKeepsThem) {
+  const TemporaryFolder folder;
+  const auto base = resolve_embed_model(kTinyBert);
+  std::vector<std::string> texts;
+  for (int i = 0; i < 2500; ++i) texts.push_back("item " + std::to_string(i));
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  const std::vector<float> expected =
+      CachedEmbedding(base, folder / "whole").get_text_embedding_batch(views);
+  {
+    CachedEmbedding stopped(base, folder / "vectors");
+    stopped.stop_when([] { return true; });
+    try {
+      stopped.get_text_embedding_batch(views);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kInterrupted);
+      EXPECT_NE(std::string(error.what()).find("1024 of 2500"), std::string::npos) << error.what();
+    }
+    EXPECT_EQ(stopped.computed(), 1024);
+    stopped.stop_when({});
+    EXPECT_EQ(stopped.get_text_embedding_batch(views), expected) << "bit for bit";
+  }
+  const CachedEmbedding again(base, folder / "vectors");
+  EXPECT_EQ(again.get_text_embedding_batch(views), expected);
+  EXPECT_EQ(again.computed(), 0);
+}
+
 }  // namespace
 }  // namespace attune
