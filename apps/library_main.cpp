@@ -6,6 +6,7 @@
 
 #include "apps/arguments.h"
 #include "apps/failure.h"
+#include "apps/resume_command.h"
 #include "apps/stop_signal.h"
 #include "apps/verbs.h"
 #include "core/error.h"
@@ -29,7 +30,7 @@ const std::map<std::string, Verb> kVerbs = {
               (is_memory ? "out of memory: " : "LibTorch: ") + message);
 }
 
-Failure failure_of_current_exception() {
+Failure failure_of_current_exception(int argc, const char* const* argv) {
   try {
     throw;
   } catch (const c10::Error& error) {
@@ -40,7 +41,10 @@ Failure failure_of_current_exception() {
     }
   } catch (const Error& error) {
     Failure failure = describe_failure(std::current_exception());
-    if (error.kind() == ErrorKind::kInterrupted) failure.exit_code = stop_exit_code();
+    if (error.kind() == ErrorKind::kInterrupted) {
+      failure.exit_code = stop_exit_code();
+      failure.message += "; to go on: " + resume_command(argc, argv);
+    }
     return failure;
   } catch (...) {
     return describe_failure(std::current_exception());
@@ -60,10 +64,9 @@ extern "C" __attribute__((visibility("default"))) int attune_main(int argc, char
     const std::vector<std::string> words(argv + 2, argv + argc);
     const Arguments arguments(find_command(argv[1]), words);
     json = arguments.has("--json");
-    install_stop_signals();
     kVerbs.at(argv[1])(arguments, *config);
     return 0;
   } catch (...) {
-    return report_failure(failure_of_current_exception(), json);
+    return report_failure(failure_of_current_exception(argc, argv), json);
   }
 }

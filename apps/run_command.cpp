@@ -7,6 +7,7 @@
 namespace attune {
 
 void run_command(const Arguments&, const RunConfig& config) {
+  install_stop_signals();
   write_stdout(run(config, stop_requested));
 }
 

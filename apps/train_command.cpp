@@ -18,6 +18,7 @@ Existing existing_of(const Arguments& arguments) {
 
 void train_command(const Arguments& arguments, const RunConfig& config) {
   const Existing existing = existing_of(arguments);
+  install_stop_signals();
   const TrainOutcome outcome = train(config, existing, stop_requested);
   Json answer;
   answer["status"] = "succeeded";

@@ -55,6 +55,8 @@ std::string run(const RunConfig& config, const StopRequested& stop) {
   if (!config.has_train) return "";
   if (config.has_evaluate) load_test_set(config);
   const TrainOutcome trained = train_stage(config, Existing::kUpdate, stop);
+  if (config.has_evaluate && stop && stop())
+    throw_error(ErrorKind::kInterrupted, config.output, ": stopped before the evaluation");
   const std::string table = config.has_evaluate ? evaluate_stage(config) + "\n" : "";
   return table + how_to_load(trained.artifact);
 }

@@ -48,6 +48,8 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
     add("train", "train.loss.type corpus needs frozen passages: train.mode adapter");
   if (has_train && !adapts && train.parity != "none")
     add("train", "train.parity is of adapters: train.mode adapter");
+  if (has_train && train.patience > 0 && data.validation.empty() && !has_generate)
+    add("train", "train.patience needs questions to measure: give data.validation");
   if ((has_train || has_evaluate) && !has_model)
     add(has_train ? "train" : "evaluate", "there is no model: give model.base");
   if (has_evaluate && !has_train)

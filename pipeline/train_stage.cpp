@@ -22,11 +22,10 @@ namespace fs = std::filesystem;
 constexpr const char* kStage = "train";
 constexpr const char* kVersion = "train 1";  // of what the stage does with equal inputs
 
-// The part of the configuration that decides the artifact. How often it is saved on the way does
-// not.
+// The part of the configuration that decides the artifact.
 std::string deciding_settings(RunConfig config) {
   config.has_evaluate = false;
-  config.train.checkpoint_steps = 0;
+  config.train = config.train.deciding();
   config.output.clear();
   config.name.clear();
   config.data.test.clear();
@@ -70,8 +69,8 @@ Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
 Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
   config.adapter.start.clear();
   config.model.base.clear();  // where things are does not matter, only what they hold
+  config.train = config.train.deciding();
   config.train.negatives.clear();
-  config.train.checkpoint_steps = 0;
   Json key = {kVersion,
               print_config(config.model),
               print_config(config.train),
@@ -87,7 +86,7 @@ Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
 }
 
 void remove_previous_progress(const std::string& output) {
-  for (const char* name : {"checkpoints", "metrics.jsonl"}) {
+  for (const char* name : {"checkpoints", "metrics.jsonl", "tensorboard"}) {
     std::error_code error;
     fs::remove_all(output + "/" + name, error);
     if (error)
@@ -116,7 +115,10 @@ Json metrics_of(const FinetuneResult& result, bool validated) {
   metrics["peak_memory_mib"] = peak_memory_mib();
   metrics["skipped_empty"] = result.skipped_empty;
   metrics["skipped_unanswered"] = result.skipped_unanswered;
+  metrics["skipped_steps"] = result.skipped_steps;
+  metrics["rollbacks"] = result.rollbacks;
   if (validated) {
+    metrics["stopped_early"] = result.stopped_early;
     metrics["best_step"] = result.best_step;
     metrics["validation_ndcg@10"] = result.best_metric;
   }
@@ -226,7 +228,7 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   const FinetuneResult result = engine->finetune(stop);
   if (!result.finished)
     throw_error(ErrorKind::kInterrupted, config.output, ": stopped after step ", result.steps,
-                "; the same command with --resume goes on (`attune run` does so by itself)");
+                ", which is saved");
   outcome.metrics = metrics_of(result, validated);
   record.finished = true;
   record.seconds = result.seconds;

@@ -16,7 +16,9 @@
 #include "models/adapters/registry.h"
 #include "models/cached_embedding.h"
 #include "models/device.h"
+#include "models/model_directory.h"
 #include "trainer/adapter_batches.h"
+#include "trainer/lineage.h"
 #include "trainer/losses/corpus_softmax.h"
 
 namespace attune {
@@ -83,6 +85,7 @@ class DecayTowardsStart : public Callback {
   DecayTowardsStart(const ParameterStore& parameters, double weight_decay)
       : values_(parameters.values()), start_(values_.clone()), weight_decay_(weight_decay) {}
   void on_step(const StepReport& report) override {
+    if (report.skipped) return;
     const at::NoGradGuard no_grad;
     values_.lerp_(start_, report.learning_rate * weight_decay_);
   }
@@ -103,6 +106,10 @@ Json sidecar_of(const FinetuneOptions& options, const BaseEmbedding& base,
   Json sidecar = options.lineage;
   sidecar["steps"] = result.steps;
   sidecar["best_step"] = result.best_step;
+  const std::string& start = options.adapter.start;
+  sidecar["parents"] = !start.empty() ? parents_of(start)
+                       : named        ? parents_of(resolve_model_path(options.model.base))
+                                      : Json::array();
   Json& own = sidecar["adapter"];
   own["base_fingerprint"] = base.document_space();
   if (!named) return sidecar;
@@ -130,6 +137,7 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
       base_ ? std::make_shared<CachedEmbedding>(base_, options_.output + "/vectors")
             : std::make_shared<CachedEmbedding>(load_base(options_), options_.output + "/vectors",
                                                 options_.train.precision);
+  base->stop_when(stop_requested);
   SavedAdapter saved = start_adapter(options_, base->dimension());
   const std::shared_ptr<const Adapter> adapter = std::move(saved.adapter);
   const AdapterEmbeddingModel embedding(base, adapter);  // refuses one that does not fit
@@ -155,10 +163,12 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
   if (!parity) trainer.add(decay);
   const Subject subject{embedding, parameters, describe_device(at::kCPU), base->query_space(),
                         rows};
+  base->stop_when({});  // from here on a stop waits for the step, and saves it
   FinetuneResult result = run(trainer, subject, start, stop_requested);
-  if (result.finished)
-    save_adapter(*adapter, saved.type, artifact_path(),
-                 sidecar_of(options_, *base, result, /*named=*/!base_));
+  if (!result.finished) return result;
+  save_adapter(*adapter, saved.type, artifact_path(),
+               sidecar_of(options_, *base, result, /*named=*/!base_));
+  tell_saved(result);
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <attune/base_embedding.h>
+#include <attune/callback.h>
 
 #include "core/hash.h"
 #include "core/json.h"
@@ -35,11 +36,14 @@ struct FinetuneOptions {
 };
 
 struct FinetuneResult {
-  bool finished = false;  // false: stopped by stop_requested; a checkpoint was written
+  bool finished =
+      false;  // false: stopped by stop_requested or a callback; a checkpoint was written
+  bool stopped_early = false;  // finished before the last step: train.patience, or a callback
   std::int64_t steps = 0, pairs = 0, best_step = 0;  // best_step: whose weights the artifact holds
   double seconds = 0, final_loss = 0,
          best_metric = 0;  // best_metric: ndcg@10 on validation, if any
   std::int64_t skipped_empty = 0, skipped_unanswered = 0;
+  std::int64_t skipped_steps = 0, rollbacks = 0;  // train.on_nonfinite
 };
 
 class FinetuneEngine {
@@ -48,14 +52,17 @@ class FinetuneEngine {
                  std::optional<EmbeddingQAFinetuneDataset> val_dataset, FinetuneOptions options);
   virtual ~FinetuneEngine() = default;
 
-  // Trains and writes OUTPUT/artifact.
+  // Of the caller's own, told of everything that finetune() does; outlives it.
+  void add(Callback& callback) { callbacks_.push_back(&callback); }
+
+  // Trains and writes OUTPUT/artifact. Error{kInterrupted} where `stop_requested` comes true before
+  // there is anything to save.
   virtual FinetuneResult finetune(const std::function<bool()>& stop_requested = {}) = 0;
 
   // The artifact, loaded; only after finetune() has finished.
   std::shared_ptr<const BaseEmbedding> get_finetuned_model() const;
   std::string artifact_path() const { return options_.output + "/artifact"; }
 
- protected:
   // What is trained, as it would be served.
   struct Subject {
     const BaseEmbedding& embedding;
@@ -65,6 +72,7 @@ class FinetuneEngine {
     const TrainingRows& rows;  // whose first query it must be able to embed in the end
   };
 
+ protected:
   // Of the data set; warns of those that are left out.
   TrainingRows training_rows() const;
 
@@ -74,11 +82,15 @@ class FinetuneEngine {
                      std::chrono::steady_clock::time_point start,
                      const std::function<bool()>& stop_requested) const;
 
+  // To be called when artifact_path() is written.
+  void tell_saved(const FinetuneResult& result) const;
+
   EmbeddingQAFinetuneDataset dataset_;
   std::optional<EmbeddingQAFinetuneDataset> val_dataset_;
   FinetuneOptions options_;
 
  private:
+  std::vector<Callback*> callbacks_;
   Fingerprint configuration_of(const Subject& subject) const;
 };
 

@@ -22,6 +22,9 @@ class PairBatches : public BatchSource {
               std::uint64_t seed);
 
   StepPlan at(std::int64_t step) const override;
+  std::vector<std::int64_t> queries_of(std::int64_t step) const override {
+    return query_rows(rows_, steps_, step);
+  }
   const TrainingRows& rows() const { return rows_; }
   std::int64_t steps() const override { return static_cast<std::int64_t>(steps_.size()); }
 

@@ -35,4 +35,12 @@ std::vector<SampledStep> sample_steps(const TrainingRows& rows, const TrainConfi
   return steps;
 }
 
+std::vector<std::int64_t> query_rows(const TrainingRows& rows,
+                                     const std::vector<SampledStep>& steps, std::int64_t step) {
+  std::vector<std::int64_t> queries;
+  for (const std::int64_t row : steps.at(static_cast<std::size_t>(step)).rows)
+    if (!rows.query_id.empty()) queries.push_back(rows.query_id[row]);
+  return queries;
+}
+
 }  // namespace attune

@@ -20,4 +20,8 @@ struct SampledStep {
 std::vector<SampledStep> sample_steps(const TrainingRows& rows, const TrainConfig& config,
                                       std::uint64_t seed);
 
+// Rows of the data set's queries in a step.
+std::vector<std::int64_t> query_rows(const TrainingRows& rows,
+                                     const std::vector<SampledStep>& steps, std::int64_t step);
+
 }  // namespace attune

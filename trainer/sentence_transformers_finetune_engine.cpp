@@ -4,6 +4,8 @@
 #include "models/artifact.h"
 #include "models/device.h"
 #include "models/encoder_embedding.h"
+#include "models/model_directory.h"
+#include "trainer/lineage.h"
 #include "trainer/model_card.h"
 #include "trainer/pair_batches.h"
 
@@ -46,7 +48,10 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
   lineage["fingerprint"] = model->fingerprint();
   lineage["steps"] = result.steps;
   lineage["best_step"] = result.best_step;
-  write_artifact(*model, artifact_path(), lineage, model_card(*model, options_, rows.num_rows()));
+  lineage["parents"] = parents_of(resolve_model_path(options_.model.base));
+  write_artifact(*model, artifact_path(), lineage,
+                 model_card(*model, options_, rows.num_rows(), lineage["parents"]));
+  tell_saved(result);
   return result;
 }
 

@@ -4,6 +4,16 @@
 
 namespace attune {
 
+TrainConfig TrainConfig::deciding() const {
+  const TrainConfig defaults;
+  TrainConfig config = *this;
+  // Where a run is rolled back to is decided by where checkpoints are.
+  if (on_nonfinite != "rollback") config.checkpoint_steps = defaults.checkpoint_steps;
+  config.keep_checkpoints = defaults.keep_checkpoints;
+  config.tensorboard = defaults.tensorboard;
+  return config;
+}
+
 std::optional<double> TrainConfig::dropout_probability() const {
   double value = 0;
   const char* end = dropout.data() + dropout.size();

@@ -39,6 +39,10 @@ struct TrainConfig {
   int max_steps = 0;
   int evaluate_steps = 0;
   int checkpoint_steps = 0;
+  int keep_checkpoints = 2;
+  int patience = 0;
+  std::string on_nonfinite = "raise";
+  bool tensorboard = false;
   int chunk_tokens = 0;
   bool use_all_docs = false;
   std::string negatives;
@@ -81,6 +85,18 @@ struct TrainConfig {
             at_least(0));
     f.field("checkpoint_steps", checkpoint_steps,
             "save a resumable checkpoint every so many steps; 0: never", at_least(0));
+    f.field("keep_checkpoints", keep_checkpoints,
+            "newest ones that stay on disk; the best weights are in each of them", at_least(1));
+    f.field("patience", patience,
+            "with data.validation: end after so many evaluations in a row without a better one, "
+            "with the best model; 0: never",
+            at_least(0));
+    f.field("on_nonfinite", on_nonfinite,
+            "a loss or gradient that is NaN or infinite: raise ends the run; skip leaves the "
+            "step out (ten in a row end it); rollback goes back to the newest checkpoint, or the "
+            "start, and leaves the step out when it comes again",
+            one_of({"raise", "skip", "rollback"}));
+    f.field("tensorboard", tensorboard, "also write OUTPUT/tensorboard/events.out.tfevents.*");
     f.field("chunk_tokens", chunk_tokens,
             "tokens embedded at a time (GradCache): bounds memory, same loss; 0: the whole "
             "batch",
@@ -96,6 +112,9 @@ struct TrainConfig {
     if (dropout != "model" && !dropout_probability())
       f.mistake("dropout", "'" + dropout + "' is neither 'model' nor a number from 0 to below 1");
   }
+
+  // The settings that decide the numbers of a run; the others at their defaults.
+  TrainConfig deciding() const;
 
   // None: the model's own. Also none for a text that is no probability; visit() reports that.
   std::optional<double> dropout_probability() const;

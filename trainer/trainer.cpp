@@ -127,12 +127,11 @@ StepReport Trainer::take_step(std::int64_t step) {
   report.total_steps = source_.steps();
   report.learning_rate = config_.learning_rate * schedule_.factor(step);
   report.grad_norm = optimizer_.gradient_norm();
-  if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm))
-    throw_error(ErrorKind::kDiverged, "step ", step + 1, ": loss ", report.loss, ", gradient norm ",
-                report.grad_norm, " at learning rate ", report.learning_rate,
-                ": not finite. This step changed no weight; lower train.learning_rate "
-                "or look at the rows of this batch");
-  optimizer_.step(report.learning_rate, clip_factor(report.grad_norm, config_.max_grad_norm));
+  report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.grad_norm);
+  if (report.skipped)
+    parameters_.zero_gradients();
+  else
+    optimizer_.step(report.learning_rate, clip_factor(report.grad_norm, config_.max_grad_norm));
   report.pairs = plan.batch.rows;
   report.tokens = tokens_of(plan);
   report.epoch = plan.epoch;
@@ -141,13 +140,50 @@ StepReport Trainer::take_step(std::int64_t step) {
   return report;
 }
 
-void Trainer::run(const std::function<bool()>& stop_requested) {
+// What the schedule and the callbacks know of a step that is not taken.
+StepReport Trainer::pass_over(std::int64_t step) {
+  const StepPlan plan = prefetcher_.at(step);
+  StepReport report;
+  report.step = step + 1;
+  report.total_steps = source_.steps();
+  report.learning_rate = config_.learning_rate * schedule_.factor(step);
+  report.epoch = plan.epoch;
+  report.ends_epoch = plan.ends_epoch;
+  report.skipped = true;
+  return report;
+}
+
+Callback::Stop Trainer::requested_stop() const {
+  Callback::Stop stop = Callback::Stop::kNo;
+  for (const Callback* callback : callbacks_) stop = std::max(stop, callback->requested_stop());
+  return stop;
+}
+
+Callback::Stop Trainer::run(const std::function<bool()>& stop_requested) {
   while (next_step_ < source_.steps()) {
-    if (stop_requested && stop_requested()) return;
-    const StepReport report = take_step(next_step_);
+    if (stop_requested && stop_requested()) return Callback::Stop::kInterrupt;
+    if (const Callback::Stop stop = requested_stop(); stop != Callback::Stop::kNo) return stop;
+    const bool known = skipped_.contains(next_step_);
+    const StepReport report = known ? pass_over(next_step_) : take_step(next_step_);
+    if (report.skipped && !known) {
+      if (!on_nonfinite_) throw_nonfinite(report);
+      const std::int64_t next = on_nonfinite_(report);
+      if (next <= next_step_) {
+        next_step_ = next;
+        continue;
+      }
+    }
     ++next_step_;
     for (Callback* callback : callbacks_) callback->on_step(report);
   }
+  return Callback::Stop::kFinish;
+}
+
+void throw_nonfinite(const StepReport& report, const std::string& also) {
+  throw_error(ErrorKind::kDiverged, "step ", report.step, ": loss ", report.loss,
+              ", gradient norm ", report.grad_norm, " at learning rate ", report.learning_rate,
+              ": not finite. This step changed no weight; ", also,
+              "lower train.learning_rate or look at the rows of this batch");
 }
 
 }  // namespace attune

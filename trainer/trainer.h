@@ -9,12 +9,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
+#include <string>
 #include <vector>
+
+#include <attune/callback.h>
 
 #include "models/embedding_model.h"
 #include "trainer/adamw.h"
 #include "trainer/batch_prefetcher.h"
-#include "trainer/callback.h"
 #include "trainer/losses/loss.h"
 #include "trainer/schedule.h"
 #include "trainer/train_config.h"
@@ -37,18 +40,30 @@ class Trainer {
 
   void add(Callback& callback) { callbacks_.push_back(&callback); }
 
-  // Takes all steps from next_step() on; stops early, between two steps, when `stop_requested` says
-  // so. A loss or gradient that is not finite is an Error{kDiverged} in its own step, before any
-  // weight changes.
-  void run(const std::function<bool()>& stop_requested = {});
+  // Decides about a step whose loss or gradient is not finite, before any weight has changed:
+  // throws, or returns the step to take next (0-based): the one after it, which it has told the
+  // trainer to skip, or an earlier one, whose state it has put back. Without it: Error{kDiverged}.
+  using OnNonfinite = std::function<std::int64_t(const StepReport&)>;
+  void set_on_nonfinite(OnNonfinite decide) { on_nonfinite_ = std::move(decide); }
+
+  // Takes all steps from next_step() on; stops early, between two steps, when `stop_requested` or a
+  // callback says so. kFinish: all steps are taken, or a callback found it enough.
+  Callback::Stop run(const std::function<bool()>& stop_requested = {});
 
   std::int64_t next_step() const { return next_step_; }  // 0-based
   std::int64_t total_steps() const { return source_.steps(); }
+  std::vector<std::int64_t> queries_of(std::int64_t step) const { return source_.queries_of(step); }
   AdamW& optimizer() { return optimizer_; }
   void resume_at(std::int64_t step) { next_step_ = step; }
 
+  // Steps (0-based) that change no weight.
+  const std::set<std::int64_t>& skipped() const { return skipped_; }
+  void skip(std::int64_t step) { skipped_.insert(step); }
+
  private:
   StepReport take_step(std::int64_t step);
+  StepReport pass_over(std::int64_t step);
+  Callback::Stop requested_stop() const;
   at::Tensor forward_backward(const StepPlan& plan, const ForwardOptions& options);
 
   EmbedChunk embed_;
@@ -61,8 +76,13 @@ class Trainer {
   Schedule schedule_;
   AdamW optimizer_;
   std::vector<Callback*> callbacks_;
+  OnNonfinite on_nonfinite_;
+  std::set<std::int64_t> skipped_;
   std::int64_t next_step_ = 0,
                chunk_limit_ = 0;  // chunk_limit_: learned from running out of memory
 };
+
+// Error{kDiverged} that says what the step found, then `also`, then what to do.
+[[noreturn]] void throw_nonfinite(const StepReport& report, const std::string& also = "");
 
 }  // namespace attune

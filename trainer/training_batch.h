@@ -36,6 +36,8 @@ class BatchSource {
   virtual ~BatchSource() = default;
   virtual StepPlan at(std::int64_t step) const = 0;
   virtual std::int64_t steps() const = 0;
+  // Rows of the data set's queries in that step, to name them in a message.
+  virtual std::vector<std::int64_t> queries_of(std::int64_t /*step*/) const { return {}; }
 };
 
 }  // namespace attune
