@@ -19,6 +19,7 @@ from . import (
     metrics,
     peer_training,
     schedules,
+    tensorboard_files,
     tokens,
     training,
 )
@@ -34,6 +35,7 @@ GROUPS = {
     "metrics": metrics.rows,
     "artifacts": artifacts.rows,
     "adapters": adapters.rows,
+    "tensorboard": tensorboard_files.rows,
 }
 
 
