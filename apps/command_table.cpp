@@ -12,6 +12,7 @@ using Answer = Command::Answer;
 constexpr std::size_t kAny = 1000000;
 
 const Option kJson{"--json", "", "the result as one line of JSON on stdout"};
+const Option kDryRun{"--dry-run", "", "tell memory, steps, time and disk, and write nothing"};
 const Option kModel{"--model", "M", "directory, local:DIR, or a name in the Hugging Face cache",
                     true};
 const Option kBase{"--base", "M",
@@ -33,7 +34,7 @@ std::vector<Command> make_commands() {
        1,
        kAny,
        Answer::kLibraryWithConfig,
-       {},
+       {kDryRun, {"--json", "", "with --dry-run: as one line of JSON on stdout"}},
        {"attune run configs/quickstart.yaml",
         "attune run my.yaml train.epochs=3 output=runs/longer"}},
       {"train",
@@ -44,7 +45,8 @@ std::vector<Command> make_commands() {
        Answer::kLibraryWithConfig,
        {kJson,
         {"--resume", "", "go on from the newest checkpoint of the output; start if there is none"},
-        {"--overwrite", "", "replace the run that the output holds"}},
+        {"--overwrite", "", "replace the run that the output holds"},
+        kDryRun},
        {"attune train my.yaml --json", "attune train my.yaml --resume"}},
       {"evaluate",
        "",

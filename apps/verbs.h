@@ -14,4 +14,7 @@ void run_command(const Arguments& arguments, const RunConfig& config);
 void tokenize_command(const Arguments& arguments, const RunConfig& config);
 void train_command(const Arguments& arguments, const RunConfig& config);
 
+// `--dry-run` of the two that train.
+void tell_dry_run(const Arguments& arguments, const RunConfig& config, bool whole_run);
+
 }  // namespace attune

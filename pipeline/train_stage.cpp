@@ -2,17 +2,16 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include "core/durable.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "models/adapter_directory.h"
 #include "models/model_directory.h"
 #include "pipeline/generate_stage.h"
 #include "pipeline/stage_record.h"
-#include "trainer/finetune_engine.h"
 
 namespace attune {
 namespace {
@@ -96,15 +95,6 @@ void remove_previous_progress(const std::string& output) {
   }
 }
 
-// Of the process, as the kernel counts it since exec; getrusage's maximum includes the program that
-// started this one.
-std::int64_t peak_memory_mib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6)) / 1024;
-  return 0;
-}
-
 Json metrics_of(const FinetuneResult& result, bool validated) {
   Json metrics;
   metrics["final_loss"] = result.final_loss;
@@ -113,7 +103,7 @@ Json metrics_of(const FinetuneResult& result, bool validated) {
   metrics["seconds"] = result.seconds;
   metrics["pairs_per_second"] =
       result.seconds > 0 ? static_cast<double>(result.pairs) / result.seconds : 0.0;
-  metrics["peak_memory_mib"] = peak_memory_mib();
+  metrics["peak_memory_mib"] = peak_resident_memory() / (1 << 20);
   metrics["skipped_empty"] = result.skipped_empty;
   metrics["skipped_unanswered"] = result.skipped_unanswered;
   if (validated) {
@@ -123,23 +113,8 @@ Json metrics_of(const FinetuneResult& result, bool validated) {
   return metrics;
 }
 
-std::optional<EmbeddingQAFinetuneDataset> load_validation(const std::string& path) {
-  if (path.empty()) return std::nullopt;
-  auto dataset = EmbeddingQAFinetuneDataset::from_json(path);
-  if (dataset.queries.size() > 0) return dataset;
-  log_info(str_cat(path, " holds no query: nothing is measured during training"));
-  return std::nullopt;
-}
-
 FinetuneOptions engine_options(const RunConfig& config, const Inputs& inputs, bool resume) {
-  FinetuneOptions options;
-  options.model = config.model;
-  options.train = config.train;
-  options.adapter = config.adapter;
-  options.evaluate_k = config.evaluate.k;
-  options.seed = config.seed;
-  options.device = config.device;
-  options.output = config.output;
+  FinetuneOptions options = finetune_options(config);
   options.resume = resume;
   options.lineage["attune"] = ATTUNE_VERSION;
   options.lineage["run"] = config.name;
@@ -150,6 +125,26 @@ FinetuneOptions engine_options(const RunConfig& config, const Inputs& inputs, bo
 }
 
 }  // namespace
+
+FinetuneOptions finetune_options(const RunConfig& config) {
+  FinetuneOptions options;
+  options.model = config.model;
+  options.train = config.train;
+  options.adapter = config.adapter;
+  options.evaluate_k = config.evaluate.k;
+  options.seed = config.seed;
+  options.device = config.device;
+  options.output = config.output;
+  return options;
+}
+
+std::optional<EmbeddingQAFinetuneDataset> load_validation(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  auto dataset = EmbeddingQAFinetuneDataset::from_json(path);
+  if (dataset.queries.size() > 0) return dataset;
+  log_info(str_cat(path, " holds no query: nothing is measured during training"));
+  return std::nullopt;
+}
 
 Fingerprint fingerprint_model_files(const std::string& directory) {
   std::vector<std::string> names;

@@ -75,6 +75,8 @@ void read_state(const Json& manifest, const fs::path& directory, const Checkpoin
   checkpoint.pairs = manifest.at("pairs").get<std::int64_t>();
   checkpoint.seconds = manifest.at("seconds").get<double>();
   checkpoint.last_loss = manifest.at("last_loss").get<double>();
+  const Json& chunks = manifest.at("chunk_tokens");
+  checkpoint.chunks = {chunks.at(0).get<std::int64_t>(), chunks.at(1).get<std::int64_t>()};
   checkpoint.best_step = manifest.at("best_step").get<std::int64_t>();
   checkpoint.best_metric = manifest.at("best_metric").get<double>();
   const std::string state = (directory / "state.safetensors").string();
@@ -125,6 +127,7 @@ std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpo
                          {"pairs", checkpoint.pairs},
                          {"seconds", checkpoint.seconds},
                          {"last_loss", checkpoint.last_loss},
+                         {"chunk_tokens", {checkpoint.chunks.whole, checkpoint.chunks.chunk}},
                          {"best_step", checkpoint.best_step},
                          {"best_metric", checkpoint.best_metric},
                          {"size", state.size},
@@ -138,6 +141,11 @@ std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpo
     fs::remove_all(other, ignored);
   }
   return target.string();
+}
+
+std::int64_t checkpoint_disk_bytes(std::int64_t parameters, bool is_periodic, bool has_best) {
+  const std::int64_t values = has_best ? 4 : 3;  // weights, two moments, the best weights
+  return (is_periodic ? kKept + 1 : 1) * values * parameters * 4;
 }
 
 std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder,

@@ -13,6 +13,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "core/hash.h"
+#include "trainer/chunk_fit.h"
 
 namespace attune {
 
@@ -26,12 +27,17 @@ struct Checkpoint {
   double seconds = 0, last_loss = 0;
   std::int64_t best_step = 0;
   double best_metric = -1;
+  ChunkLimits chunks;
   at::Tensor best_values;  // undefined if nothing was evaluated yet
 };
 
 // Keeps this one and the newest before it; later ones, which a resumed run has passed over, go.
 // Returns the directory written.
 std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpoint);
+
+// Bytes on the disk at the highest: those kept and the one being written, or the single one of a
+// run that is stopped.
+std::int64_t checkpoint_disk_bytes(std::int64_t parameters, bool is_periodic, bool has_best);
 
 // The newest checkpoint that is whole; damaged ones are passed over with a warning that names them.
 // None if there is no good one. Error{kConfig} where the configuration, seed, device, thread count

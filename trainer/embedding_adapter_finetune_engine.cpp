@@ -11,13 +11,16 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "models/adapter_directory.h"
 #include "models/adapter_embedding.h"
 #include "models/adapters/registry.h"
 #include "models/cached_embedding.h"
 #include "models/device.h"
 #include "trainer/adapter_batches.h"
+#include "trainer/checkpoint.h"
 #include "trainer/losses/corpus_softmax.h"
+#include "trainer/sampled_steps.h"
 
 namespace attune {
 namespace {
@@ -160,6 +163,30 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
     save_adapter(*adapter, saved.type, artifact_path(),
                  sidecar_of(options_, *base, result, /*named=*/!base_));
   return result;
+}
+
+TrainingEstimate EmbeddingAdapterFinetuneEngine::estimate(const EmbeddingQAFinetuneDataset* test,
+                                                          int systems) {
+  const std::shared_ptr<const BaseEmbedding> base = base_ ? base_ : load_base(options_);
+  const TrainingRows rows = training_rows();
+  const std::int64_t width = base->dimension();
+  TrainingEstimate estimate;
+  estimate.pairs = rows.num_rows();
+  estimate.steps = std::ssize(sample_steps(rows, options_.train, options_.seed));
+  std::int64_t texts = dataset_.queries.size() + dataset_.corpus.size();
+  estimate.training_seconds = embedding_seconds(*base, dataset_);
+  if (val_dataset_) {
+    texts += val_dataset_->queries.size() + val_dataset_->corpus.size();
+    estimate.evaluation_seconds += embedding_seconds(*base, *val_dataset_);
+  }
+  if (test) estimate.evaluation_seconds += systems * embedding_seconds(*base, *test);
+  estimate.available_memory = available_memory() + resident_memory();
+  estimate.memory = resident_memory() + 2 * texts * width * 4;  // of the cache and of the batches
+  const std::int64_t parameters = 4 * width * width;            // a two-layer adapter's, at most
+  estimate.model_bytes = texts * (64 + width * 4) + 4 * parameters;  // with OUTPUT/vectors
+  estimate.checkpoint_bytes = checkpoint_disk_bytes(parameters, options_.train.checkpoint_steps > 0,
+                                                    val_dataset_.has_value());
+  return estimate;
 }
 
 }  // namespace attune

@@ -66,6 +66,21 @@ TrainingRows FinetuneEngine::training_rows() const {
   return rows;
 }
 
+std::vector<RankedSet> FinetuneEngine::ranked_sets(const EmbeddingQAFinetuneDataset* test,
+                                                   int systems) const {
+  std::vector<RankedSet> sets;
+  const TrainConfig& train = options_.train;
+  if (val_dataset_) {
+    const double steps = train.evaluate_steps > 0
+                             ? static_cast<double>(dataset_.queries.size()) * train.epochs /
+                                   train.batch_size / train.evaluate_steps
+                             : 0;
+    sets.push_back({&*val_dataset_, train.epochs + steps, /*chooses_best=*/true});
+  }
+  if (test) sets.push_back({test, static_cast<double>(systems), /*chooses_best=*/false});
+  return sets;
+}
+
 FinetuneResult FinetuneEngine::run(Trainer& trainer, const Subject& subject,
                                    std::chrono::steady_clock::time_point start,
                                    const std::function<bool()>& stop_requested) const {
@@ -103,6 +118,7 @@ FinetuneResult FinetuneEngine::run(Trainer& trainer, const Subject& subject,
     trainer.optimizer().second_moments().copy_(resumed->second_moments);
     trainer.optimizer().set_steps_taken(resumed->next_step);
     trainer.resume_at(resumed->next_step);
+    trainer.chunk_fit().set_limits(resumed->chunks);
     if (best && resumed->best_values.defined())
       best->restore(resumed->best_step, resumed->best_metric, resumed->best_values);
     log_info(str_cat("going on at step ", resumed->next_step + 1, " of ", trainer.total_steps()));
@@ -117,6 +133,7 @@ FinetuneResult FinetuneEngine::run(Trainer& trainer, const Subject& subject,
     checkpoint.last_loss = totals.loss;
     checkpoint.pairs = totals.pairs;
     checkpoint.seconds = seconds();
+    checkpoint.chunks = trainer.chunk_fit().limits();
     checkpoint.values = subject.parameters.values();
     checkpoint.first_moments = trainer.optimizer().first_moments();
     checkpoint.second_moments = trainer.optimizer().second_moments();

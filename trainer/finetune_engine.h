@@ -18,6 +18,7 @@
 #include "models/parameter_store.h"
 #include "trainer/train_config.h"
 #include "trainer/trainer.h"
+#include "trainer/training_estimate.h"
 
 namespace attune {
 
@@ -51,6 +52,10 @@ class FinetuneEngine {
   // Trains and writes OUTPUT/artifact.
   virtual FinetuneResult finetune(const std::function<bool()>& stop_requested = {}) = 0;
 
+  // What that will take. Nothing is written, and the engine is of no use afterwards; `test`, if
+  // given, is ranked `systems` times at the end.
+  virtual TrainingEstimate estimate(const EmbeddingQAFinetuneDataset* test, int systems) = 0;
+
   // The artifact, loaded; only after finetune() has finished.
   std::shared_ptr<const BaseEmbedding> get_finetuned_model() const;
   std::string artifact_path() const { return options_.output + "/artifact"; }
@@ -64,6 +69,9 @@ class FinetuneEngine {
     Fingerprint base;          // of what it started from, prompts included
     const TrainingRows& rows;  // whose first query it must be able to embed in the end
   };
+
+  // For an estimate: the validation set, and `test` after the training.
+  std::vector<RankedSet> ranked_sets(const EmbeddingQAFinetuneDataset* test, int systems) const;
 
   // Of the data set; warns of those that are left out.
   TrainingRows training_rows() const;

@@ -50,4 +50,10 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
   return result;
 }
 
+TrainingEstimate SentenceTransformersFinetuneEngine::estimate(
+    const EmbeddingQAFinetuneDataset* test, int systems) {
+  return estimate_training(load_base(options_), training_rows(), options_.train, options_.seed,
+                           ranked_sets(test, systems));
+}
+
 }  // namespace attune

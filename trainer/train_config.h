@@ -40,6 +40,7 @@ struct TrainConfig {
   int evaluate_steps = 0;
   int checkpoint_steps = 0;
   int chunk_tokens = 0;
+  bool recompute = false;
   bool use_all_docs = false;
   std::string negatives;
   std::string parity = "none";
@@ -83,8 +84,11 @@ struct TrainConfig {
             "save a resumable checkpoint every so many steps; 0: never", at_least(0));
     f.field("chunk_tokens", chunk_tokens,
             "tokens embedded at a time (GradCache): bounds memory, same loss; 0: the whole "
-            "batch",
+            "batch where the memory allows, else chunks that fit",
             at_least(0));
+    f.field("recompute", recompute,
+            "layers keep only their input and are computed again in backward: a third of the "
+            "memory for a third more time, same numbers");
     f.field("use_all_docs", use_all_docs, "one row per relevant passage rather than per query");
     f.field("negatives", negatives,
             "JSONL of hard negatives: {\"query_id\": ..., \"negatives\": [passage ids]}");

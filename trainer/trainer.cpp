@@ -22,21 +22,18 @@ ParameterStore& trainable(ParameterStore& parameters) {
   return parameters;
 }
 
-// The same sequences in chunks of at most `limit` tokens.
-void replan(StepPlan& plan, std::int64_t limit) {
-  std::vector<PackedBatch> smaller;
-  for (const PackedBatch& chunk : plan.chunks)
-    for (PackedBatch& part : split_by_tokens(chunk, limit)) smaller.push_back(std::move(part));
-  plan.chunks = std::move(smaller);
-}
-
-std::int64_t tokens_of(const StepPlan& plan) {
-  std::int64_t tokens = 0;
-  for (const PackedBatch& chunk : plan.chunks) tokens += chunk.num_tokens();
-  return tokens;
-}
-
 }  // namespace
+
+ForwardOptions training_options(const TrainConfig& config, std::uint64_t seed, std::int64_t step) {
+  ForwardOptions options;
+  options.compute = parse_precision(config.precision);
+  options.training = true;
+  options.dropout = config.dropout_probability();
+  options.seed = seed;
+  options.step = step;
+  options.recompute_layers = config.recompute;
+  return options;
+}
 
 Trainer::Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& source,
                  const TrainConfig& config, std::uint64_t seed)
@@ -55,7 +52,8 @@ Trainer::Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss,
       prefetcher_(source),
       config_(config),
       seed_(seed),
-      optimizer_(trainable(parameters), config.weight_decay) {
+      optimizer_(trainable(parameters), config.weight_decay),
+      chunk_fit_(config.chunk_tokens) {
   schedule_.kind = config.schedule;
   schedule_.total_steps = source.steps();
   // transformers' get_warmup_steps rounds up, LlamaIndex's engine down.
@@ -89,13 +87,8 @@ at::Tensor Trainer::forward_backward(const StepPlan& plan, const ForwardOptions&
 StepReport Trainer::take_step(std::int64_t step) {
   const auto start = std::chrono::steady_clock::now();
   StepPlan plan = prefetcher_.at(step);
-  if (chunk_limit_ > 0) replan(plan, chunk_limit_);
-  ForwardOptions options;
-  options.compute = parse_precision(config_.precision);
-  options.training = true;
-  options.dropout = config_.dropout_probability();
-  options.seed = seed_;
-  options.step = step;
+  const ForwardOptions options = training_options(config_, seed_, step);
+  chunk_fit_.apply(plan, embed_, options, parameters_);
 
   StepReport report;
   for (int attempt = 0;; ++attempt) {
@@ -105,22 +98,13 @@ StepReport Trainer::take_step(std::int64_t step) {
     } catch (const std::exception& error) {
       if (!is_out_of_memory(error)) throw;
       parameters_.zero_gradients();
-      const std::int64_t longest = std::max_element(plan.chunks.begin(), plan.chunks.end(),
-                                                    [](const auto& a, const auto& b) {
-                                                      return a.num_tokens() < b.num_tokens();
-                                                    })
-                                       ->num_tokens();
-      const bool splittable =
-          std::any_of(plan.chunks.begin(), plan.chunks.end(), [&](const auto& chunk) {
-            return chunk.num_tokens() == longest && chunk.num_sequences() > 1;
-          });
-      if (attempt == kMaxMemoryRetries || !splittable)
-        throw_error(ErrorKind::kResources, "step ", step + 1, ": out of memory with chunks of ",
-                    longest, " tokens; lower model.max_length");
-      chunk_limit_ = std::max<std::int64_t>(1, longest / 2);
-      replan(plan, chunk_limit_);
+      if (attempt == kMaxMemoryRetries || !chunk_fit_.shrink(plan))
+        throw_error(ErrorKind::kResources, "step ", step + 1,
+                    ": out of memory with chunks of at most ", chunk_fit_.limits().chunk,
+                    " tokens; lower model.max_length, or set train.recompute: true");
       log_warning(str_cat("step ", step + 1, ": out of memory; going on with chunks of ",
-                          chunk_limit_, " tokens (train.chunk_tokens), the batch is unchanged"));
+                          chunk_fit_.limits().chunk,
+                          " tokens (train.chunk_tokens), the batch is unchanged"));
     }
   }
   report.step = step + 1;

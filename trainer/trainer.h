@@ -3,8 +3,8 @@
 //   AdamW
 // With one chunk the graph is kept from the first forward; with several, each chunk is embedded
 // without a graph first and again with one for its backward (GradCache, Gao et al. 2021): same
-// numbers, bounded memory. Running out of memory halves the chunks and repeats the step; the batch
-// is never changed.
+// numbers, bounded memory. What would not fit is chunked (trainer/chunk_fit.h), and running out of
+// memory all the same halves the chunks and repeats the step; the batch is never changed.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include "trainer/adamw.h"
 #include "trainer/batch_prefetcher.h"
 #include "trainer/callback.h"
+#include "trainer/chunk_fit.h"
 #include "trainer/losses/loss.h"
 #include "trainer/schedule.h"
 #include "trainer/train_config.h"
@@ -22,8 +23,8 @@
 
 namespace attune {
 
-// A chunk's vectors, [chunk.num_sequences(), d] fp32, differentiable.
-using EmbedChunk = std::function<at::Tensor(const PackedBatch&, const ForwardOptions&)>;
+// How a step's forwards are done.
+ForwardOptions training_options(const TrainConfig& config, std::uint64_t seed, std::int64_t step);
 
 class Trainer {
  public:
@@ -46,6 +47,7 @@ class Trainer {
   std::int64_t total_steps() const { return source_.steps(); }
   AdamW& optimizer() { return optimizer_; }
   void resume_at(std::int64_t step) { next_step_ = step; }
+  ChunkFit& chunk_fit() { return chunk_fit_; }
 
  private:
   StepReport take_step(std::int64_t step);
@@ -61,8 +63,8 @@ class Trainer {
   Schedule schedule_;
   AdamW optimizer_;
   std::vector<Callback*> callbacks_;
-  std::int64_t next_step_ = 0,
-               chunk_limit_ = 0;  // chunk_limit_: learned from running out of memory
+  ChunkFit chunk_fit_;
+  std::int64_t next_step_ = 0;
 };
 
 }  // namespace attune

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "models/dropout.h"
+#include "models/recompute.h"
 
 namespace attune {
 namespace {
@@ -184,7 +185,9 @@ at::Tensor BertEncoder::forward(const PackedTokens& tokens, const ForwardOptions
                             options.step, 0, DropoutSite::kEmbeddings));
   Stream stream{x, x.to(options.compute)};
   for (int i = 0; i < config_.num_hidden_layers; ++i)
-    stream = layer_forward(stream, i, tokens, options);
+    stream = run_layer(stream, options, [this, i, tokens, options](const Stream& x) {
+      return layer_forward(x, i, tokens, options);
+    });
   return stream.residual;
 }
 
