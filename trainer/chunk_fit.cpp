@@ -92,10 +92,12 @@ void ChunkFit::decide(const StepPlan& plan, std::int64_t available) {
       (kShare * static_cast<double>(available) - of_loss) / kHeapPerTensor - memory_.fixed;
   const auto fits =
       std::max<std::int64_t>(1, static_cast<std::int64_t>(room / memory_.bytes_per_token));
-  const std::int64_t tokens = tokens_of(plan);
-  if (limits_.whole > fits) {
-    log_warning(str_cat("chunks of ", limits_.whole, " tokens (train.chunk_tokens) would need ",
-                        text(memory_.of_tokens(limits_.whole)), ", and available are ",
+  const std::int64_t tokens = tokens_of(plan), largest = largest_chunk(plan).num_tokens();
+  // Of limits that are set (asked for, or a resumed run's) this batch would use:
+  const std::int64_t used = largest > limits_.whole ? limits_.chunk : largest;
+  if (limits_.whole > 0 && used > fits) {
+    log_warning(str_cat("chunks of ", used, " tokens (train.chunk_tokens) would need ",
+                        text(memory_.of_tokens(used)), ", and available are ",
                         memory_text(available), ": taking ", std::min(fits, kChunkTokens),
                         "; batch and loss are unchanged"));
   } else if (limits_.whole > 0) {

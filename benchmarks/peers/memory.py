@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Peak memory and time a pair of large batches: attune against sentence-transformers' cached loss.
 
-    .venv/bin/python benchmarks/peers/memory.py [--batches 64 512 4096] [--no-peer] [--help]
+    .venv/bin/python benchmarks/peers/memory.py [--batches 64 512 4096] [--help]
 
 Trains `--steps` steps on MedQuAD's pairs, cut to `--max-length` tokens, each configuration in a
 process of its own whose peak is the kernel's VmHWM. attune chooses its chunks by itself
@@ -26,6 +26,7 @@ import yaml
 from parity import corpora, generated_texts, peer_training
 from parity.program import AttuneFailed
 
+PROGRAMS = ("attune", "recompute", "peer")  # the second is attune with train.recompute
 DATA = "medquad/retrieval/train.json"
 
 
@@ -34,7 +35,13 @@ def parse(arguments):
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 512, 4096])
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--max-length", type=int, default=64)
-    parser.add_argument("--no-peer", action="store_true", help="attune alone")
+    parser.add_argument(
+        "--programs",
+        nargs="+",
+        choices=PROGRAMS,
+        default=list(PROGRAMS),
+        help="which of them to measure",
+    )
     parser.add_argument("--peer-batch", type=int, help=argparse.SUPPRESS)  # inside the child
     measured.add_options(parser)
     return parser.parse_args(arguments)
@@ -125,13 +132,11 @@ def measure(options, attune):
     data, _ = generated_texts.write_rows(options.work, "train", rows)
     results = []
     for batch_size in options.batches:
-        for who in ("attune", "attune, recompute", "peer"):
-            if who == "peer" and options.no_peer:
-                continue
+        for who in options.programs:
             result = (
                 run_peer(options, batch_size)
                 if who == "peer"
-                else run_attune(options, attune, data, batch_size, who != "attune")
+                else run_attune(options, attune, data, batch_size, who == "recompute")
             )
             results.append({"program": who, "batch": batch_size} | result)
             print(results[-1], file=sys.stderr, flush=True)

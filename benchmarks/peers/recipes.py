@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The MedQuAD and SQuAD recipes of configs/experiments against their base and sentence-transformers.
+"""MedQuAD's and SQuAD's recipes against their base and sentence-transformers' defaults.
 
     .venv/bin/python benchmarks/peers/recipes.py [--pairs 2000] [--choose medquad] [--help]
 
@@ -31,7 +31,7 @@ from parity.program import AttuneFailed
 
 RECIPES = {"medquad": "medquad", "squad": "squad_v11"}  # recipe: folder of the data
 SHOWN = ("hit_rate@1", "hit_rate@5", "mrr@10", "ndcg@10")
-GRID = [(32, 2e-5), (32, 1e-4), (16, 1e-4), (32, 5e-5), (16, 5e-5)]  # batch size, rate
+GRID = [(32, 2e-5), (32, 5e-5), (32, 1e-4), (32, 2e-4), (16, 1e-4), (64, 1e-4)]  # batch, rate
 VERDICT = re.compile(
     r"^ +(\S+) +(better by |worse by |not shown to be better \()([-+]?[\d.]+) points"
     r" ?[(,] ?95 % interval (-?[\d.]+) to (-?[\d.]+)\)"

@@ -162,9 +162,8 @@ TEST(ChunkFit, WhatFitsIsEmbeddedAtOnce) {
 
 TEST(ChunkFit, WhatDoesNotFitIsCutAndTheLossStays) {
   const Course plain = train(settings());
-  // A little over the longest sequence alone.
-  const Course cut = train(settings(), [](const at::Device&) -> std::int64_t { return 2 << 20; });
-  EXPECT_LT(cut.limits.chunk, 100) << "tokens of a batch: about 200";
+  const Course cut = train(settings(), [](const at::Device&) -> std::int64_t { return 400'000; });
+  EXPECT_LT(cut.limits.chunk, 80) << "tokens of a batch: about 100";
   ASSERT_EQ(cut.losses.size(), plain.losses.size());
   EXPECT_NEAR(cut.losses[0], plain.losses[0], 1e-6);
   for (std::size_t i = 0; i < plain.losses.size(); ++i)
@@ -173,11 +172,11 @@ TEST(ChunkFit, WhatDoesNotFitIsCutAndTheLossStays) {
 
 TEST(ChunkFit, AnAskedSizeThatDoesNotFitIsLowered) {
   TrainConfig config = settings();
-  config.chunk_tokens = 150;
-  const Course cut = train(config, [](const at::Device&) -> std::int64_t { return 2 << 20; });
-  EXPECT_LT(cut.limits.whole, 150);
+  config.chunk_tokens = 80;
+  const Course cut = train(config, [](const at::Device&) -> std::int64_t { return 400'000; });
+  EXPECT_LT(cut.limits.whole, 80);
   const Course roomy = train(config, [](const at::Device&) { return std::int64_t{1} << 40; });
-  EXPECT_EQ(roomy.limits.whole, 150);
+  EXPECT_EQ(roomy.limits.whole, 80);
 }
 
 TEST(ChunkFit, WhatNeverFitsIsRefused) {
