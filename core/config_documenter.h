@@ -37,6 +37,7 @@ class ConfigDocumenter {
   static const char* type_name(double) { return "number"; }
   static const char* type_name(const std::string&) { return "string"; }
   static const char* type_name(const std::vector<int>&) { return "list of whole numbers"; }
+  static const char* type_name(const std::vector<double>&) { return "list of numbers"; }
   static const char* type_name(const std::vector<std::string>&) { return "list of strings"; }
 
   void row(const std::string& key, const char* type, std::string printed,

@@ -53,6 +53,7 @@ std::string scalar(const std::string& text) {
   return out + "\"";
 }
 std::string scalar(int value) { return number(value); }
+std::string scalar(double value) { return number(value); }
 
 template <class T>
 std::string list(const std::vector<T>& values) {
@@ -79,6 +80,9 @@ void ConfigPrinter::print(const char* key, double value) {
 }
 void ConfigPrinter::print(const char* key, const std::string& value) { line(key, scalar(value)); }
 void ConfigPrinter::print(const char* key, const std::vector<int>& value) {
+  line(key, list(value));
+}
+void ConfigPrinter::print(const char* key, const std::vector<double>& value) {
   line(key, list(value));
 }
 void ConfigPrinter::print(const char* key, const std::vector<std::string>& value) {

@@ -211,6 +211,10 @@ void ConfigReader::field(const char* key, std::vector<int>& value, const char* h
                          const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
+void ConfigReader::field(const char* key, std::vector<double>& value, const char* help,
+                         const Constraint& c) {
+  read_field(*node_, key, value, help, c);
+}
 void ConfigReader::field(const char* key, std::vector<std::string>& value, const char* help,
                          const Constraint& c) {
   read_field(*node_, key, value, help, c);

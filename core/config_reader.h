@@ -62,6 +62,7 @@ class ConfigReader {
   void field(const char* key, double& value, const char* help, const Constraint& = {});
   void field(const char* key, std::string& value, const char* help, const Constraint& = {});
   void field(const char* key, std::vector<int>& value, const char* help, const Constraint& = {});
+  void field(const char* key, std::vector<double>& value, const char* help, const Constraint& = {});
   void field(const char* key, std::vector<std::string>& value, const char* help,
              const Constraint& = {});
   template <class Section>
@@ -131,6 +132,7 @@ class ConfigPrinter {
   void print(const char* key, double value);
   void print(const char* key, const std::string& value);
   void print(const char* key, const std::vector<int>& value);
+  void print(const char* key, const std::vector<double>& value);
   void print(const char* key, const std::vector<std::string>& value);
   void open(const char* key);
   void close();

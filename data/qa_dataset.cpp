@@ -7,32 +7,10 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "data/mistakes.h"
 
 namespace attune {
 namespace {
-
-// Collects what is wrong in one file, so that all of it is told at once.
-class Mistakes {
- public:
-  explicit Mistakes(std::string path) : path_(std::move(path)) {}
-
-  template <class... Parts>
-  void add(const Parts&... parts) {
-    if (++count_ <= kShown) text_ += str_cat("\n  ", parts...);
-  }
-  void throw_if_any(const char* advice) const {
-    if (count_ == 0) return;
-    const std::string rest =
-        count_ > kShown ? str_cat("\n  and ", count_ - kShown, " more") : std::string();
-    throw_error(ErrorKind::kData, path_, ": ", count_,
-                count_ == 1 ? " mistake:" : " mistakes:", text_, rest, "\n", advice);
-  }
-
- private:
-  static constexpr std::int64_t kShown = 20;
-  std::string path_, text_;
-  std::int64_t count_ = 0;
-};
 
 constexpr const char* kDatasetAdvice = R"(expected {"queries": {id: text}, "corpus": {id: text}, )"
                                        R"("relevant_docs": {query id: [passage id]}})";
@@ -89,10 +67,6 @@ std::vector<std::int64_t> read_passage_ids(const Json& ids, const TextTable& cor
   if (twice != sorted.end())
     mistakes.add(place, ": the passage '", corpus.id(*twice), "' stands there twice");
   return rows;
-}
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos;
 }
 
 // [query row] -> corpus rows of its hard negatives. `used`: queries that make training rows.
@@ -244,6 +218,27 @@ Fingerprint EmbeddingQAFinetuneDataset::fingerprint() const {
   return hash.hex();
 }
 
+bool TrainingRows::add(const EmbeddingQAFinetuneDataset& dataset, std::int64_t query,
+                       std::span<const std::int64_t> documents) {
+  const auto is_blank = [](std::string_view text) {
+    return text.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos;
+  };
+  const std::vector<std::string>& corpus = dataset.corpus.texts();
+  if (is_blank(dataset.queries.texts()[query]) ||
+      std::any_of(documents.begin(), documents.end(),
+                  [&](std::int64_t document) { return is_blank(corpus[document]); }))
+    return false;
+  columns.resize(1 + documents.size());
+  document_id.resize(documents.size());
+  columns[0].push_back(dataset.queries.texts()[query]);
+  query_id.push_back(query);
+  for (std::size_t c = 0; c < documents.size(); ++c) {
+    columns[1 + c].push_back(corpus[documents[c]]);
+    document_id[c].push_back(documents[c]);
+  }
+  return true;
+}
+
 TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool use_all_docs,
                                 const std::string& negatives_path) {
   const std::int64_t query_count = dataset.queries.size();
@@ -254,6 +249,8 @@ TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool 
   if (!negatives_path.empty()) negatives = read_negatives(dataset, used, negatives_path);
 
   TrainingRows rows;
+  rows.relevant = dataset.relevant_docs;
+  std::vector<std::int64_t> documents;
   for (std::int64_t query = 0; query < query_count; ++query) {
     if (!used[query]) {
       ++rows.skipped_unanswered;
@@ -262,19 +259,9 @@ TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool 
     const std::vector<std::int64_t>& relevant = dataset.relevant_docs[query];
     const std::size_t positives = use_all_docs ? relevant.size() : 1;
     for (std::size_t i = 0; i < positives; ++i) {
-      std::vector<const std::string*> texts = {&dataset.queries.texts()[query],
-                                               &dataset.corpus.texts()[relevant[i]]};
-      for (const std::int64_t row : negatives[query]) texts.push_back(&dataset.corpus.texts()[row]);
-      if (std::any_of(texts.begin(), texts.end(),
-                      [](const auto* text) { return is_blank(*text); })) {
-        ++rows.skipped_empty;
-        continue;
-      }
-      if (rows.columns.empty()) rows.columns.resize(texts.size());
-      for (std::size_t column = 0; column < texts.size(); ++column)
-        rows.columns[column].push_back(*texts[column]);
-      rows.query_id.push_back(query);
-      rows.document_id.push_back(relevant[i]);
+      documents = {relevant[i]};
+      documents.insert(documents.end(), negatives[query].begin(), negatives[query].end());
+      if (!rows.add(dataset, query, documents)) ++rows.skipped_empty;
     }
   }
   return rows;

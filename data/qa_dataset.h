@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -54,12 +55,22 @@ struct EmbeddingQAFinetuneDataset {
 struct TrainingRows {
   // [columns][rows]; every column of equal length
   std::vector<std::vector<std::string_view>> columns;
-  std::vector<std::int64_t> query_id, document_id;  // [rows] data set's rows of query and positive
+  std::vector<std::int64_t> query_id;  // [rows] the data set's row of the query
+  // [columns - 1][rows] the data set's rows of the passages
+  std::vector<std::vector<std::int64_t>> document_id;
+  // [queries of the data set] the passages that answer each; the data set's own
+  std::span<const std::vector<std::int64_t>> relevant;
+  std::vector<float> labels;  // [rows * labels_per_row], row by row; what they say is the loss's
+  int labels_per_row = 0;
   std::int64_t skipped_empty = 0;       // rows left out because a text was empty or white space
   std::int64_t skipped_unanswered = 0;  // queries without a relevant passage
   std::int64_t num_rows() const {
     return columns.empty() ? 0 : static_cast<std::int64_t>(columns[0].size());
   }
+  // Appends a row of this query and these passages. False, and nothing is added, if a text is
+  // empty or white space.
+  bool add(const EmbeddingQAFinetuneDataset& dataset, std::int64_t query,
+           std::span<const std::int64_t> documents);
 };
 
 // One row per query with its first relevant passage, or one per relevant passage with use_all_docs

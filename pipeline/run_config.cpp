@@ -44,7 +44,7 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
     add("train", "'train' has no data: give data.train, or documents and generate");
   const bool adapts = has_train && train.mode == "adapter";
   if (has_adapter && !adapts) add("adapter", "'adapter' has no effect without train.mode adapter");
-  if (has_train && !adapts && train.loss.type == "corpus")
+  if (has_train && !adapts && train.loss.kind() == "corpus")
     add("train", "train.loss.type corpus needs frozen passages: train.mode adapter");
   if (has_train && !adapts && train.parity != "none")
     add("train", "train.parity is of adapters: train.mode adapter");

@@ -52,7 +52,7 @@ std::string first_difference(const std::string& before, const std::string& now) 
 }
 
 struct Inputs {
-  Fingerprint base, train, validation, negatives, adapter;
+  Fingerprint base, train, validation, negatives, adapter, guide;
 };
 
 Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
@@ -62,15 +62,21 @@ Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
   const auto of_file = [](const std::string& path) {
     return path.empty() ? "" : sha256_file(path);
   };
-  return {fingerprint_model_files(resolve_model_path(config.model.base)), of_file(data.train),
-          of_file(data.validation), of_file(config.train.negatives),
-          config.adapter.start.empty() ? "" : fingerprint_model_files(config.adapter.start)};
+  return {fingerprint_model_files(resolve_model_path(config.model.base)),
+          of_file(data.train),
+          of_file(data.validation),
+          of_file(config.train.negatives),
+          config.adapter.start.empty() ? "" : fingerprint_model_files(config.adapter.start),
+          config.train.loss.guide.empty()
+              ? ""
+              : fingerprint_model_files(resolve_model_path(config.train.loss.guide))};
 }
 
 Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
   config.adapter.start.clear();
   config.model.base.clear();  // where things are does not matter, only what they hold
   config.train.negatives.clear();
+  config.train.loss.guide.clear();
   config.train.checkpoint_steps = 0;
   Json key = {kVersion,
               print_config(config.model),
@@ -82,7 +88,8 @@ Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
               inputs.train,
               inputs.validation,
               inputs.negatives,
-              inputs.adapter};
+              inputs.adapter,
+              inputs.guide};
   return sha256(key.dump());
 }
 
@@ -213,7 +220,7 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
     outcome.metrics = last->result.at("metrics");
     return outcome;
   }
-  auto dataset = EmbeddingQAFinetuneDataset::from_json(data.train);
+  auto dataset = TrainingData::load(data.train);
   auto validation = load_validation(data.validation);
   const bool validated = validation.has_value(),
              resume = existing != Existing::kOverwrite && is_same;

@@ -19,14 +19,15 @@ at::Tensor embed_texts(const BaseEmbedding& base, Role role,
   return result;
 }
 
-AdapterBatches::AdapterBatches(const BaseEmbedding& base, const EmbeddingQAFinetuneDataset& dataset,
-                               TrainingRows rows, const TrainConfig& config, std::uint64_t seed)
-    : dataset_(dataset),
-      rows_(std::move(rows)),
+AdapterBatches::AdapterBatches(const BaseEmbedding& base, TrainingRows rows,
+                               const TrainConfig& config, std::uint64_t seed)
+    : rows_(std::move(rows)),
       steps_(sample_steps(rows_, config, seed)),
-      whole_corpus_(config.loss.type == "corpus"),
       chunk_(config.chunk_tokens) {
-  if (whole_corpus_) rows_.columns.resize(1);
+  if (config.loss.kind() == "corpus") {
+    rows_.columns.resize(1);
+    rows_.document_id.clear();
+  }
   std::vector<at::Tensor> columns;
   for (std::size_t c = 0; c < rows_.columns.size(); ++c)
     columns.push_back(embed_texts(base, c == 0 ? Role::kQuery : Role::kText, rows_.columns[c]));
@@ -36,6 +37,7 @@ AdapterBatches::AdapterBatches(const BaseEmbedding& base, const EmbeddingQAFinet
 StepPlan AdapterBatches::at(std::int64_t step) const {
   const SampledStep& chosen = steps_.at(static_cast<std::size_t>(step));
   StepPlan plan;
+  plan.batch = describe_rows(rows_, step, chosen.rows);
   PackedBatch packed;
   const std::int64_t columns = std::ssize(rows_.columns);
   for (std::int64_t c = 0; c < columns; ++c)
@@ -44,13 +46,6 @@ StepPlan AdapterBatches::at(std::int64_t step) const {
       plan.batch.sequence_of.push_back(packed.num_sequences());
       packed.add(&place, 1, place);
     }
-  plan.batch.step = step;
-  plan.batch.rows = static_cast<int>(chosen.rows.size());
-  plan.batch.columns = static_cast<int>(columns);
-  for (const std::int64_t row : chosen.rows) {
-    plan.batch.document_id.push_back(rows_.document_id[row]);
-    if (whole_corpus_) plan.batch.relevant.push_back(dataset_.relevant_docs[rows_.query_id[row]]);
-  }
   plan.chunks = split_by_tokens(packed, chunk_);
   plan.epoch = chosen.epochs_done;
   plan.ends_epoch = chosen.ends_epoch;

@@ -16,10 +16,10 @@ namespace attune {
 
 class AdapterBatches : public BatchSource {
  public:
-  // Embeds the texts of `rows`, queries first. With the corpus loss the batches hold queries alone,
-  // and every passage that answers them. Error{kData} without a row.
-  AdapterBatches(const BaseEmbedding& base, const EmbeddingQAFinetuneDataset& dataset,
-                 TrainingRows rows, const TrainConfig& config, std::uint64_t seed);
+  // Embeds the texts of `rows`, queries first. With the corpus loss the batches hold queries alone.
+  // Error{kData} without a row.
+  AdapterBatches(const BaseEmbedding& base, TrainingRows rows, const TrainConfig& config,
+                 std::uint64_t seed);
 
   StepPlan at(std::int64_t step) const override;
   std::int64_t steps() const override { return static_cast<std::int64_t>(steps_.size()); }
@@ -30,11 +30,9 @@ class AdapterBatches : public BatchSource {
   std::int64_t num_queries() const { return rows_.num_rows(); }
 
  private:
-  const EmbeddingQAFinetuneDataset& dataset_;
   TrainingRows rows_;
   at::Tensor vectors_;
   std::vector<SampledStep> steps_;
-  bool whole_corpus_;
   std::int64_t chunk_;
 };
 

@@ -17,6 +17,7 @@
 #include "models/cached_embedding.h"
 #include "models/device.h"
 #include "trainer/adapter_batches.h"
+#include "trainer/guided_batches.h"
 #include "trainer/losses/corpus_softmax.h"
 
 namespace attune {
@@ -117,7 +118,7 @@ Json sidecar_of(const FinetuneOptions& options, const BaseEmbedding& base,
 }  // namespace
 
 EmbeddingAdapterFinetuneEngine::EmbeddingAdapterFinetuneEngine(
-    EmbeddingQAFinetuneDataset dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+    TrainingData dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
     FinetuneOptions options, std::shared_ptr<const BaseEmbedding> base)
     : FinetuneEngine(std::move(dataset), std::move(val_dataset), std::move(options)),
       base_(std::move(base)) {}
@@ -135,26 +136,29 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
   const AdapterEmbeddingModel embedding(base, adapter);  // refuses one that does not fit
   ParameterStore parameters(trained_tensors(*adapter), /*decay=*/parity);
 
-  const AdapterBatches batches(*base, dataset_, training_rows(), options_.train, options_.seed);
+  const AdapterBatches batches(*base, training_rows(), options_.train, options_.seed);
   const TrainingRows& rows = batches.rows();
   std::unique_ptr<Loss> loss;
-  if (options_.train.loss.type == "corpus") {
-    const std::vector<std::string>& corpus = dataset_.corpus.texts();
+  if (options_.train.loss.kind() == "corpus") {
+    const std::vector<std::string>& corpus = dataset_.dataset.corpus.texts();
     const std::vector<std::string_view> texts(corpus.begin(), corpus.end());
     loss = std::make_unique<CorpusSoftmaxLoss>(embed_texts(*base, Role::kText, texts),
-                                               options_.train.loss.scale);
+                                               options_.train.loss.scale_or_default());
   } else {
     loss = make_loss(options_.train.loss);
   }
+  loss->check(rows, base->dimension());
+  const std::shared_ptr<const BaseEmbedding> guide = load_guide();
+  const GuidedBatches guided(batches, rows, guide);
   log_info(str_cat("adapter: ", base->computed(), " texts embedded, the others were in ",
                    options_.output, "/vectors"));
 
-  Trainer trainer(embed_rows(batches, *adapter), parameters, *loss, batches, options_.train,
+  Trainer trainer(embed_rows(batches, *adapter), parameters, *loss, guided, options_.train,
                   options_.seed);
   DecayTowardsStart decay(parameters, options_.train.weight_decay);
   if (!parity) trainer.add(decay);
-  const Subject subject{embedding, parameters, describe_device(at::kCPU), base->query_space(),
-                        rows};
+  const Subject subject{embedding, parameters, describe_device(at::kCPU),
+                        base->query_space() + space_of(guide), rows};
   FinetuneResult result = run(trainer, subject, start, stop_requested);
   if (result.finished)
     save_adapter(*adapter, saved.type, artifact_path(),

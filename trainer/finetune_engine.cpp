@@ -8,6 +8,7 @@
 #include "core/config_reader.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "models/cached_embedding.h"
 #include "trainer/callbacks.h"
 #include "trainer/checkpoint.h"
 #include "trainer/embedding_adapter_finetune_engine.h"
@@ -35,7 +36,7 @@ void set_values(const ParameterStore& parameters, const at::Tensor& values) {
 
 }  // namespace
 
-FinetuneEngine::FinetuneEngine(EmbeddingQAFinetuneDataset dataset,
+FinetuneEngine::FinetuneEngine(TrainingData dataset,
                                std::optional<EmbeddingQAFinetuneDataset> val_dataset,
                                FinetuneOptions options)
     : dataset_(std::move(dataset)),
@@ -47,6 +48,7 @@ Fingerprint FinetuneEngine::configuration_of(const Subject& subject) const {
   TrainConfig train = options_.train;
   train.checkpoint_steps = 0;  // how often it is saved changes nothing
   train.negatives = train.negatives.empty() ? "" : sha256_file(train.negatives);
+  train.loss.guide.clear();  // its vectors count, in subject.base
   AdapterConfig adapter = options_.adapter;
   Sha256 hash;
   for (const std::string& part :
@@ -57,13 +59,21 @@ Fingerprint FinetuneEngine::configuration_of(const Subject& subject) const {
 }
 
 TrainingRows FinetuneEngine::training_rows() const {
-  TrainingRows rows =
-      make_training_rows(dataset_, options_.train.use_all_docs, options_.train.negatives);
+  TrainingRows rows = dataset_.rows(options_.train.use_all_docs, options_.train.negatives);
   if (rows.skipped_empty + rows.skipped_unanswered > 0)
     log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text and ",
                         rows.skipped_unanswered,
                         " queries without a relevant passage are left out"));
   return rows;
+}
+
+std::shared_ptr<const BaseEmbedding> FinetuneEngine::load_guide() const {
+  if (options_.train.loss.guide.empty()) return nullptr;
+  EmbedOptions embed;
+  embed.device = options_.device;
+  embed.precision = options_.train.precision;
+  return std::make_shared<CachedEmbedding>(resolve_embed_model(options_.train.loss.guide, embed),
+                                           options_.output + "/vectors", embed.precision);
 }
 
 FinetuneResult FinetuneEngine::run(Trainer& trainer, const Subject& subject,
@@ -163,8 +173,12 @@ std::shared_ptr<const BaseEmbedding> FinetuneEngine::get_finetuned_model() const
   return resolve_embed_model("local:" + artifact_path(), options);
 }
 
+std::string space_of(const std::shared_ptr<const BaseEmbedding>& guide) {
+  return guide ? guide->query_space() + guide->document_space() : "";
+}
+
 std::unique_ptr<FinetuneEngine> make_finetune_engine(
-    EmbeddingQAFinetuneDataset dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+    TrainingData dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
     FinetuneOptions options) {
   if (options.train.mode == "adapter")
     return std::make_unique<EmbeddingAdapterFinetuneEngine>(

@@ -12,7 +12,7 @@
 
 #include "core/hash.h"
 #include "core/json.h"
-#include "data/qa_dataset.h"
+#include "data/training_data.h"
 #include "models/adapter_config.h"
 #include "models/model_config.h"
 #include "models/parameter_store.h"
@@ -44,8 +44,8 @@ struct FinetuneResult {
 
 class FinetuneEngine {
  public:
-  FinetuneEngine(EmbeddingQAFinetuneDataset dataset,
-                 std::optional<EmbeddingQAFinetuneDataset> val_dataset, FinetuneOptions options);
+  FinetuneEngine(TrainingData dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+                 FinetuneOptions options);
   virtual ~FinetuneEngine() = default;
 
   // Trains and writes OUTPUT/artifact.
@@ -61,12 +61,14 @@ class FinetuneEngine {
     const BaseEmbedding& embedding;
     ParameterStore& parameters;
     std::string device;        // describe_device()
-    Fingerprint base;          // of what it started from, prompts included
+    Fingerprint base;          // of what it started from, prompts and a guide included
     const TrainingRows& rows;  // whose first query it must be able to embed in the end
   };
 
   // Of the data set; warns of those that are left out.
   TrainingRows training_rows() const;
+  // The model that the loss asks for, null where it asks for none.
+  std::shared_ptr<const BaseEmbedding> load_guide() const;
 
   // Resumes if asked, takes the steps, with metrics.jsonl, progress, validation and checkpoints,
   // and leaves the best weights in the parameters; `seconds` count from `start`.
@@ -74,7 +76,7 @@ class FinetuneEngine {
                      std::chrono::steady_clock::time_point start,
                      const std::function<bool()>& stop_requested) const;
 
-  EmbeddingQAFinetuneDataset dataset_;
+  TrainingData dataset_;
   std::optional<EmbeddingQAFinetuneDataset> val_dataset_;
   FinetuneOptions options_;
 
@@ -82,9 +84,12 @@ class FinetuneEngine {
   Fingerprint configuration_of(const Subject& subject) const;
 };
 
+// What decides a guide's vectors; "" for none.
+std::string space_of(const std::shared_ptr<const BaseEmbedding>& guide);
+
 // The engine that train.mode asks for.
 std::unique_ptr<FinetuneEngine> make_finetune_engine(
-    EmbeddingQAFinetuneDataset dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+    TrainingData dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
     FinetuneOptions options);
 
 }  // namespace attune

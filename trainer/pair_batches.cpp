@@ -16,6 +16,7 @@ StepPlan PairBatches::at(std::int64_t step) const {
   const auto num_columns = static_cast<std::int64_t>(rows_.columns.size());
   PackedBatch packed;
   StepPlan plan;
+  plan.batch = describe_rows(rows_, step, chosen.rows);
   for (std::int64_t c = 0; c < num_columns; ++c) {
     const Role role = c == 0 ? Role::kQuery : Role::kText;
     std::vector<std::string_view> texts;
@@ -30,10 +31,6 @@ StepPlan PairBatches::at(std::int64_t step) const {
                  std::min(unpooled, static_cast<int>(ids.size()) - 1));
     }
   }
-  plan.batch.step = step;
-  plan.batch.rows = static_cast<int>(chosen.rows.size());
-  plan.batch.columns = static_cast<int>(num_columns);
-  for (std::int64_t row : chosen.rows) plan.batch.document_id.push_back(rows_.document_id[row]);
   plan.chunks = split_by_tokens(packed, chunk_tokens_);
   plan.epoch = chosen.epochs_done;
   plan.ends_epoch = chosen.ends_epoch;

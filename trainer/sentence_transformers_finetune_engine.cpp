@@ -4,6 +4,7 @@
 #include "models/artifact.h"
 #include "models/device.h"
 #include "models/encoder_embedding.h"
+#include "trainer/guided_batches.h"
 #include "trainer/model_card.h"
 #include "trainer/pair_batches.h"
 
@@ -27,17 +28,21 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
   const std::shared_ptr<EmbeddingModel> model = load_base(options_);
   const PairBatches batches(*model, training_rows(), options_.train, options_.seed);
   const TrainingRows& rows = batches.rows();
-  if (rows.columns.size() == 2 && batches.steps() == rows.num_rows() * options_.train.epochs)
+  const std::unique_ptr<Loss> loss = make_loss(options_.train.loss);
+  loss->check(rows, model->dimension());
+  if (loss->contrasts_rows() && rows.columns.size() == 2 &&
+      batches.steps() == rows.num_rows() * options_.train.epochs)
     throw_error(ErrorKind::kData,
                 "every batch would hold one pair, so there is nothing to tell it "
                 "apart from: give more pairs, or pairs of different texts");
-  const std::unique_ptr<Loss> loss = make_loss(options_.train.loss);
-  Trainer trainer(*model, *loss, batches, options_.train, options_.seed);
+  const std::shared_ptr<const BaseEmbedding> guide = load_guide();
+  const GuidedBatches guided(batches, rows, guide);
+  Trainer trainer(*model, *loss, guided, options_.train, options_.seed);
 
   const EncoderEmbedding embedding(model, "the model in training");
   const std::string base_fingerprint = model->fingerprint();
   const Subject subject{embedding, model->parameters(), describe_device(model->device()),
-                        embedding.query_space(), rows};
+                        embedding.query_space() + space_of(guide), rows};
   FinetuneResult result = run(trainer, subject, start, stop_requested);
   if (!result.finished) return result;
   Json lineage = options_.lineage;

@@ -6,23 +6,9 @@
 #include <string>
 
 #include "core/config_reader.h"
+#include "trainer/loss_config.h"
 
 namespace attune {
-
-struct LossConfig {
-  std::string type = "mnrl";
-  double scale = 20;
-
-  template <class Fields>
-  void visit(Fields& f) {
-    f.field(
-        "type", type,
-        "mnrl: MultipleNegativesRankingLoss, in-batch negatives plus hard ones; corpus: softmax "
-        "over every passage of the data set (adapters only)",
-        one_of({"mnrl", "corpus"}));
-    f.field("scale", scale, "factor on the cosine similarities (1 / temperature)", above(0));
-  }
-};
 
 struct TrainConfig {
   std::string mode = "full";

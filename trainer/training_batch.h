@@ -4,7 +4,10 @@
 #include <cstdint>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
+
 #include "data/packed_batch.h"
+#include "data/qa_dataset.h"
 
 namespace attune {
 
@@ -16,10 +19,19 @@ struct TrainingBatch {
   // [columns * rows], column by column: the sequence whose vector stands there. Two places may
   // share one.
   std::vector<std::int64_t> sequence_of;
-  std::vector<std::int64_t> document_id;  // [rows] corpus row of the positive
-  // [rows] every corpus row relevant to the query; only where a loss asks for the whole corpus.
-  std::vector<std::vector<std::int64_t>> relevant;
+  std::vector<std::int64_t> row;  // [rows] of the training rows
+  // [(columns - 1) * rows], column by column: the passage of each place; equal numbers are equal
+  // passages
+  std::vector<std::int64_t> document_id;
+  std::vector<std::vector<std::int64_t>> relevant;  // [rows] every passage that answers the query
+  std::vector<float> labels;                        // [rows * labels_per_row]
+  int labels_per_row = 0;
+  at::Tensor guide;  // [columns * rows, g] fp32, by place: a guide model's vectors, if there is one
 };
+
+// Everything of these rows but sequence_of and the guide.
+TrainingBatch describe_rows(const TrainingRows& rows, std::int64_t step,
+                            const std::vector<std::int64_t>& chosen);
 
 // The chunk plan: plain training is one chunk; several are embedded one after the other
 // (GradCache).

@@ -152,7 +152,7 @@ TEST_F(QaDatasetTest, TrainingRowsAreTheFirstOrAllPassages) {
   const TrainingRows first = make_training_rows(dataset, false);
   EXPECT_EQ(first.columns, (std::vector<std::vector<std::string_view>>{{"query q1", "query q2"},
                                                                        {"text d2", "text d3"}}));
-  EXPECT_EQ(first.document_id, (std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(first.document_id[0], (std::vector<std::int64_t>{1, 2}));
   EXPECT_EQ(first.skipped_unanswered, 1);
   const TrainingRows all = make_training_rows(dataset, true);
   EXPECT_EQ(all.columns[1], (std::vector<std::string_view>{"text d2", "text d1", "text d3"}));

@@ -65,6 +65,35 @@ TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
     EXPECT_NE(refusal(text).find(said), std::string::npos) << text << "-> " << refusal(text);
 }
 
+TEST(RunConfig, RefusesSettingsOfALossThatHaveNoEffectOrContradict) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{type: mnlr}", "did you mean 'mnrl'"},
+      {"{type: cosent, directions: [query_to_doc, doc_to_query]}",
+       "'directions' has no effect with the loss cosent"},
+      {"{type: triplet, scale: 3}", "'scale' has no effect with the loss triplet"},
+      {"{type: mnrl, guide: m}", "'guide' has no effect with the loss mnrl"},
+      {"{type: mnrl, directions: [doc_to_query]}", "query_to_doc is needed"},
+      {"{directions: [query_to_doc, doc_to_doc], partition: per_direction}",
+       "per_direction needs the positive"},
+      {"{hardness: hard_negatives}", "'hardness' and 'hardness_strength' go together"},
+      {"{type: CachedGISTEmbedLoss}", "gist needs a guide"},
+      {"{type: triplet, similarity: dot}", "triplet knows cosine"},
+      {"{similarity: euclidean}", "mnrl knows cosine and dot"},
+      {"{matryoshka: {dims: [8, 4], weights: [1]}}", "as many weights as dims"},
+      {"{matryoshka: {dims: [0]}}", "at least 1"},
+      {"{matryoshka: {dims: [8], dims_per_step: 2}}", "fewer dims"},
+  };
+  for (const auto& [loss, said] : cases) {
+    const std::string text =
+        refusal(kHead + kModel + "data: {train: t}\ntrain:\n  loss: " + loss + "\n");
+    EXPECT_NE(text.find(said), std::string::npos) << loss << " -> " << text;
+  }
+  EXPECT_EQ(refusal(kHead + kModel +
+                    "data: {train: t}\ntrain: {loss: {type: CachedMultipleNegativesRankingLoss, "
+                    "matryoshka: {dims: [8, 4], weights: [1, 0.5]}}}\n"),
+            "");
+}
+
 TEST(RunConfig, DeviceNames) {
   for (const char* name : {"auto", "cpu", "cuda", "cuda:0", "cuda:12"})
     EXPECT_TRUE(is_device_name(name)) << name;

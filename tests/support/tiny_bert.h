@@ -31,9 +31,11 @@ inline std::shared_ptr<EmbeddingModel> load_tiny_bert() {
 inline TrainingRows tiny_rows() {
   TrainingRows rows;
   rows.columns.resize(3);
+  rows.document_id.resize(2);
   for (const Json& row : tiny_golden()["training"]["rows"]) {
     for (int c = 0; c < 3; ++c) rows.columns[c].push_back(row[c].get_ref<const std::string&>());
-    rows.document_id.push_back(static_cast<std::int64_t>(rows.document_id.size()));
+    rows.document_id[0].push_back(rows.num_rows() - 1);
+    rows.document_id[1].push_back(100 + rows.num_rows());
   }
   return rows;
 }

@@ -1,80 +1,12 @@
 #include "trainer/embedding_adapter_finetune_engine.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/logsumexp.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
 #include "tests/support/tiny_bert.h"
-#include "trainer/losses/corpus_softmax.h"
 
 namespace attune {
 namespace {
-
-TrainingBatch batch_of(std::vector<std::vector<std::int64_t>> relevant) {
-  TrainingBatch batch;
-  batch.rows = static_cast<int>(relevant.size());
-  batch.columns = 1;
-  batch.relevant = std::move(relevant);
-  return batch;
-}
-
-at::Tensor unit(const at::Tensor& x) { return x / at::linalg_vector_norm(x, 2, {1}, true); }
-
-TEST(CorpusSoftmax, EqualsItsDefinitionInBlocksOfAnySize) {
-  const TrainingBatch batch = batch_of({{3}, {0, 10}, {7, 2, 1}});
-  const at::Tensor queries = at::randn({3, 6}), documents = at::randn({11, 6});
-  const at::Tensor leaf = queries.to(at::kDouble).requires_grad_(true);
-  const at::Tensor scores = 5 * at::matmul(unit(leaf), unit(documents.to(at::kDouble)).t());
-  std::vector<at::Tensor> terms;
-  for (std::size_t i = 0; i < batch.relevant.size(); ++i)
-    for (const std::int64_t p : batch.relevant[i]) {
-      std::vector<at::Tensor> candidates = {scores[static_cast<std::int64_t>(i)][p].unsqueeze(0)};
-      for (std::int64_t j = 0; j < documents.size(0); ++j)
-        if (std::find(batch.relevant[i].begin(), batch.relevant[i].end(), j) ==
-            batch.relevant[i].end())
-          candidates.push_back(scores[static_cast<std::int64_t>(i)][j].unsqueeze(0));
-      terms.push_back((at::logsumexp(at::cat(candidates), {0}) - candidates[0].squeeze()) /
-                      (3.0 * static_cast<double>(batch.relevant[i].size())));
-    }
-  at::Tensor expected = terms[0];
-  for (std::size_t i = 1; i < terms.size(); ++i) expected = expected + terms[i];
-  expected.backward();
-  for (std::int64_t block : {1, 4, 11, 100}) {
-    const LossOutput ours = CorpusSoftmaxLoss(documents, 5, block).evaluate(queries, batch);
-    EXPECT_NEAR(ours.value.item<double>(), expected.item<double>(), 1e-5) << block;
-    EXPECT_LT((ours.gradient - leaf.grad()).abs().max().item<double>(), 1e-5) << block;
-  }
-}
-
-TEST(CorpusSoftmax, GradientAgreesWithFiniteDifferences) {
-  const TrainingBatch batch = batch_of({{3}, {0, 4}});
-  const at::Tensor queries = at::randn({2, 4});
-  const CorpusSoftmaxLoss loss(at::randn({9, 4}), 5, 4);
-  const at::Tensor gradient = loss.evaluate(queries, batch).gradient;
-  const double step = 1e-2;
-  for (int i = 0; i < 2; ++i)
-    for (int j = 0; j < 4; ++j) {
-      at::Tensor up = queries.clone(), down = queries.clone();
-      up[i][j] += step;
-      down[i][j] -= step;
-      const double slope =
-          (loss.evaluate(up, batch).value - loss.evaluate(down, batch).value).item<double>() /
-          (2 * step);
-      EXPECT_NEAR(gradient[i][j].item<double>(), slope, 5e-3) << i << " " << j;
-    }
-}
-
-TEST(CorpusSoftmax, AQueryToWhichEverythingIsRelevantHasNothingToLearn) {
-  const LossOutput output =
-      CorpusSoftmaxLoss(at::randn({2, 4}), 20).evaluate(at::randn({1, 4}), batch_of({{0, 1}}));
-  EXPECT_NEAR(output.value.item<double>(), 0, 1e-6);
-  EXPECT_NEAR(output.gradient.abs().max().item<double>(), 0, 1e-6);
-}
 
 FinetuneOptions options_in(const TemporaryFolder& folder, const std::string& run) {
   FinetuneOptions options;

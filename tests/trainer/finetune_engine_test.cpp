@@ -76,7 +76,8 @@ TEST(FinetuneEngine, EmptyTextsAreCountedAndSkipped) {
 
 TEST(FinetuneEngine, NoPairsAtAllIsAnErrorOfData) {
   const TemporaryFolder folder;
-  SentenceTransformersFinetuneEngine engine({}, std::nullopt, options_in(folder));
+  SentenceTransformersFinetuneEngine engine(EmbeddingQAFinetuneDataset(), std::nullopt,
+                                            options_in(folder));
   try {
     engine.finetune();
     FAIL();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -10,7 +11,10 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "models/encoder_embedding.h"
+#include "tests/support/losses.h"
 #include "tests/support/tiny_bert.h"
+#include "trainer/guided_batches.h"
 #include "trainer/pair_batches.h"
 
 namespace attune {
@@ -86,6 +90,50 @@ TEST(Trainer, ChunksChangeNothingDropoutIncluded) {
   }
 }
 
+// The golden rows with as many columns and labels as a loss reads.
+TrainingRows rows_for(const LossCase& c) {
+  TrainingRows rows = tiny_rows();
+  std::rotate_copy(rows.columns[2].begin(), rows.columns[2].begin() + 3, rows.columns[2].end(),
+                   std::back_inserter(rows.columns.emplace_back()));
+  rows.columns.resize(c.columns);
+  rows.document_id.emplace_back();
+  for (std::int64_t row = 0; row < rows.num_rows(); ++row) rows.document_id[2].push_back(200 + row);
+  rows.document_id.resize(c.columns - 1);
+  rows.labels_per_row = c.labels_per_row;
+  for (int i = 0; i < rows.num_rows() * c.labels_per_row; ++i)
+    rows.labels.push_back(static_cast<float>(i % 5) / 4);
+  return rows;
+}
+
+std::vector<StepReport> two_steps(const LossCase& c, int chunk_tokens) {
+  TrainConfig config = golden_config();
+  config.loss = c.config;
+  config.dropout = "0.2";
+  config.max_steps = 2;
+  config.chunk_tokens = chunk_tokens;
+  const auto model = load_tiny_bert();
+  const PairBatches batches(*model, rows_for(c), config, 42);
+  const GuidedBatches guided(batches, batches.rows(),
+                             std::make_shared<EncoderEmbedding>(load_tiny_bert(), "guide"));
+  const auto loss = make_loss(c.config);
+  Trainer trainer(*model, *loss, guided, config, 42);
+  Recorder recorder;
+  trainer.add(recorder);
+  trainer.run();
+  return recorder.reports;
+}
+
+TEST(Trainer, EveryLossIsTheSameCachedWithDropoutOn) {
+  for (const LossCase& c : every_loss()) {
+    const auto plain = two_steps(c, 0), cached = two_steps(c, 20);
+    const double unit = std::max(1.0, plain[0].loss);
+    EXPECT_GT(plain[0].grad_norm, 1e-3) << c.name;
+    EXPECT_NEAR(cached[0].loss / unit, plain[0].loss / unit, 1e-6) << c.name;
+    EXPECT_NEAR(cached[0].grad_norm / plain[0].grad_norm, 1, 1e-5) << c.name;
+    EXPECT_NEAR(cached[1].loss / unit, plain[1].loss / unit, 1e-4) << c.name;
+  }
+}
+
 TEST(Trainer, TheSameSeedGivesTheSameBits) {
   TrainConfig config = golden_config();
   config.dropout = "model";
@@ -115,6 +163,7 @@ TEST(Trainer, StopsBetweenTwoStepsAndGoesOn) {
 class Forgetful : public Loss {
  public:
   explicit Forgetful(int times) : left_(times) {}
+  void check(const TrainingRows&, int) const override {}
   LossOutput evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const override {
     TORCH_CHECK_WITH(OutOfMemoryError, left_-- <= 0, "out of memory, as the test wants");
     return loss_->evaluate(vectors, batch);
@@ -184,7 +233,8 @@ TEST(PairBatches, EveryRowOnceAnEpochAndUidsThatNeverRepeat) {
     EXPECT_EQ(plan.ends_epoch, step % 3 == 2);
     for (const PackedBatch& chunk : plan.chunks)
       uids.insert(uids.end(), chunk.sequence_uid.begin(), chunk.sequence_uid.end());
-    documents.insert(documents.end(), plan.batch.document_id.begin(), plan.batch.document_id.end());
+    documents.insert(documents.end(), plan.batch.document_id.begin(),
+                     plan.batch.document_id.begin() + plan.batch.rows);
   }
   std::sort(uids.begin(), uids.end());
   EXPECT_EQ(std::adjacent_find(uids.begin(), uids.end()), uids.end());

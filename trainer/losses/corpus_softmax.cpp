@@ -48,6 +48,13 @@ Positives list_positives(const TrainingBatch& batch) {
 CorpusSoftmaxLoss::CorpusSoftmaxLoss(const at::Tensor& documents, double scale, std::int64_t block)
     : units_(normalize(documents).unit), scale_(scale), block_(block) {}
 
+void CorpusSoftmaxLoss::check(const TrainingRows& rows, int) const {
+  if (rows.labels_per_row > 0)
+    throw_error(ErrorKind::kData,
+                "the loss corpus needs to know which passages answer a query: a table whose rows "
+                "have labels does not say so");
+}
+
 LossOutput CorpusSoftmaxLoss::evaluate(const at::Tensor& vectors,
                                        const TrainingBatch& batch) const {
   ATTUNE_ASSERT(batch.columns == 1 && std::ssize(batch.relevant) == batch.rows &&
@@ -67,10 +74,13 @@ LossOutput CorpusSoftmaxLoss::evaluate(const at::Tensor& vectors,
         at::full({}, -INFINITY, scores.options()));
     return scores;
   };
+  at::Tensor only_block;  // of a corpus that is one block, not computed twice
   at::Tensor log_negatives = at::full({rows}, -INFINITY, vectors.options());
   for (std::int64_t begin = 0; begin < count; begin += block_) {
     const at::Tensor units = units_.narrow(0, begin, std::min(block_, count - begin));
-    log_negatives = at::logaddexp(log_negatives, at::logsumexp(negative_scores(begin, units), {1}));
+    const at::Tensor scores = negative_scores(begin, units);
+    if (count <= block_) only_block = scores;
+    log_negatives = at::logaddexp(log_negatives, at::logsumexp(scores, {1}));
   }
 
   log_negatives.clamp_min_(-1e30);  // a query to which everything is relevant has none
@@ -95,8 +105,8 @@ LossOutput CorpusSoftmaxLoss::evaluate(const at::Tensor& vectors,
           .mul_(scale_);
   for (std::int64_t begin = 0; begin < count; begin += block_) {
     const at::Tensor units = units_.narrow(0, begin, std::min(block_, count - begin));
-    const at::Tensor part =
-        (negative_scores(begin, units) - log_negatives.unsqueeze(1)).exp_() * weight.unsqueeze(1);
+    const at::Tensor scores = only_block.defined() ? only_block : negative_scores(begin, units);
+    const at::Tensor part = (scores - log_negatives.unsqueeze(1)).exp_() * weight.unsqueeze(1);
     grad_unit.addmm_(part, units);
   }
   output.gradient = normalize_backward(q, grad_unit);

@@ -18,6 +18,7 @@ class CorpusSoftmaxLoss : public Loss {
   CorpusSoftmaxLoss(const at::Tensor& documents, double scale, std::int64_t block = 8192);
   // Column 0 of the batch holds the queries, and there is no other; needs batch.relevant.
   LossOutput evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const override;
+  void check(const TrainingRows& rows, int dimension) const override;
 
  private:
   at::Tensor units_;

@@ -1,20 +1,20 @@
 // A loss takes vectors and returns its value and the gradient on the vectors; it never owns a graph
 // across the encoder. So every loss works with any chunk plan. A new loss is one file pair beside
-// this one and one line in losses/registry.cpp.
+// this one, one line in losses/registry.cpp and one in loss_config.cpp.
 #pragma once
 
 #include <memory>
 
 #include <ATen/core/Tensor.h>
 
-#include "trainer/train_config.h"
+#include "trainer/loss_config.h"
 #include "trainer/training_batch.h"
 
 namespace attune {
 
 struct LossOutput {
-  at::Tensor value;     // 0-dim fp32 on the vectors' device
-  at::Tensor gradient;  // [sequences, d] fp32: d value / d vectors
+  at::Tensor value;     // 0-dim, of the vectors' type and device
+  at::Tensor gradient;  // [sequences, d]: d value / d vectors
 };
 
 class Loss {
@@ -23,9 +23,19 @@ class Loss {
   // vectors [sequences, d] fp32, as the encoder gave them; batch.sequence_of says where each
   // stands.
   virtual LossOutput evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const = 0;
+  // Error{kData} where the rows have not the columns or labels that this loss reads, Error{kConfig}
+  // where vectors of this dimension do not fit its settings.
+  virtual void check(const TrainingRows& rows, int dimension) const = 0;
+  // Whether a row is told apart from the others of its batch: a single one then teaches nothing.
+  virtual bool contrasts_rows() const { return false; }
 };
 
-// By LossConfig::type.
+// By LossConfig::type; all but corpus, which needs the passages' vectors.
 std::unique_ptr<Loss> make_loss(const LossConfig& config);
+
+// Error{kData} unless the rows have `least` to `most` columns (0: any number).
+void check_columns(const TrainingRows& rows, const char* loss, int least, int most = 0);
+// Error{kData} unless every row has `count` labels; `meaning` says what they are.
+void check_labels(const TrainingRows& rows, const char* loss, int count, const char* meaning);
 
 }  // namespace attune

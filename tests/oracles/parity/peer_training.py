@@ -153,10 +153,15 @@ def load(directory, settings, **model_kwargs):
     return model
 
 
-def train(directory, rows, settings, loss=None, **model_kwargs):
-    """Trains on rows (query, positive, negative, ...); loss(model) replaces the plain one."""
+def train(directory, rows, settings, loss=None, labels=None, **model_kwargs):
+    """Trains on rows (query, positive, negative, ...); loss(model) replaces the plain one, and
+    labels, one number or list a row, are handed to it.
+    """
     names = ["query", "positive"] + [f"negative_{i}" for i in range(1, len(rows[0]) - 1)]
-    dataset = Dataset.from_dict({name: [row[i] for row in rows] for i, name in enumerate(names)})
+    columns = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    if labels is not None:
+        columns["label"] = labels
+    dataset = Dataset.from_dict(columns)
     model = load(directory, settings, **model_kwargs)
     run = Run(model=model)
     prompts = None
