@@ -54,6 +54,7 @@ Json st_config_json(const ModelDirectory& directory) {
   }
   config["prompts"]["query"] = directory.prompts.query;
   config["prompts"]["document"] = directory.prompts.document;
+  for (const auto& [name, prompt] : directory.prompts.further) config["prompts"][name] = prompt;
   if (!config.contains("default_prompt_name")) config["default_prompt_name"] = nullptr;
   if (!config.contains("similarity_fn_name")) config["similarity_fn_name"] = "cosine";
   return config;

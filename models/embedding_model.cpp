@@ -76,9 +76,10 @@ Fingerprint EmbeddingModel::fingerprint() const {
       .hex();
 }
 
-TokenizedTexts EmbeddingModel::tokenize(Role role, std::span<const std::string_view> texts,
+TokenizedTexts EmbeddingModel::tokenize(const std::string& prompt,
+                                        std::span<const std::string_view> texts,
                                         int threads) const {
-  TokenizedTexts tokenized = tokenizer_->encode_batch(prompt(role), texts, max_length(), threads);
+  TokenizedTexts tokenized = tokenizer_->encode_batch(prompt, texts, max_length(), threads);
   for (std::int64_t i = 0; i < tokenized.num_texts(); ++i)
     if (tokenized[i].empty())
       throw_error(ErrorKind::kData, directory_.transformer_path, ": text ", i + 1,
@@ -86,9 +87,9 @@ TokenizedTexts EmbeddingModel::tokenize(Role role, std::span<const std::string_v
   return tokenized;
 }
 
-int EmbeddingModel::unpooled_tokens(Role role) const {
-  if (directory_.include_prompt || prompt(role).empty()) return 0;
-  return tokenizer_->prompt_tokens(prompt(role), max_length());
+int EmbeddingModel::unpooled_tokens(const std::string& prompt) const {
+  if (directory_.include_prompt || prompt.empty()) return 0;
+  return tokenizer_->prompt_tokens(prompt, max_length());
 }
 
 }  // namespace attune

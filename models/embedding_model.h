@@ -28,9 +28,14 @@ class EmbeddingModel {
 
   // Ids of the role's prompt and each text, cut to max_length(). threads 0: all cores.
   TokenizedTexts tokenize(Role role, std::span<const std::string_view> texts,
+                          int threads = 0) const {
+    return tokenize(prompt(role), texts, threads);
+  }
+  TokenizedTexts tokenize(const std::string& prompt, std::span<const std::string_view> texts,
                           int threads = 0) const;
   // Leading tokens of such a sequence that pooling leaves out: the prompt's, if the model says so.
-  int unpooled_tokens(Role role) const;
+  int unpooled_tokens(Role role) const { return unpooled_tokens(prompt(role)); }
+  int unpooled_tokens(const std::string& prompt) const;
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const ModelDirectory& directory() const { return directory_; }

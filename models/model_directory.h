@@ -4,6 +4,7 @@
 // does.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace attune {
 
 struct Prompts {
   std::string query, document;
+  std::map<std::string, std::string> further{};  // by name; written beside those two, not read
 };
 
 struct ModelDirectory {

@@ -46,6 +46,19 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
   if (has_adapter && !adapts) add("adapter", "'adapter' has no effect without train.mode adapter");
   if (has_train && !adapts && train.loss.kind() == "corpus")
     add("train", "train.loss.type corpus needs frozen passages: train.mode adapter");
+  if (adapts && !model.prompts.columns.empty())
+    add("model",
+        "model.prompts.columns is of train.mode full: an adapter's base embeds queries and "
+        "passages; give query and document");
+  if (has_train && !train.negatives.empty() &&
+      train.negatives.size() != std::max<std::size_t>(data.train.size(), 1))
+    add("train",
+        "train.negatives names another number of files than data.train: give one for "
+        "each data set, in their order, \"\" for none");
+  if (has_train && data.train.size() > 1 && train.loss.kind() == "corpus")
+    add("train", "train.loss.type corpus takes one data set: join them into one file");
+  if (has_train && data.train.size() > 1 && train.parity == "llamaindex")
+    add("train", "train.parity llamaindex takes one data set: its batches would mix several");
   if (has_train && !adapts && train.parity != "none")
     add("train", "train.parity is of adapters: train.mode adapter");
   if ((has_train || has_evaluate) && !has_model)

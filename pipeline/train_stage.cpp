@@ -52,7 +52,8 @@ std::string first_difference(const std::string& before, const std::string& now) 
 }
 
 struct Inputs {
-  Fingerprint base, train, validation, negatives, adapter, guide;
+  Fingerprint base, validation, adapter, guide;
+  std::vector<Fingerprint> train, negatives;
 };
 
 Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
@@ -62,14 +63,19 @@ Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
   const auto of_file = [](const std::string& path) {
     return path.empty() ? "" : sha256_file(path);
   };
+  const auto of_files = [&](const std::vector<std::string>& paths) {
+    std::vector<Fingerprint> fingerprints;
+    for (const std::string& path : paths) fingerprints.push_back(of_file(path));
+    return fingerprints;
+  };
   return {fingerprint_model_files(resolve_model_path(config.model.base)),
-          of_file(data.train),
           of_file(data.validation),
-          of_file(config.train.negatives),
           config.adapter.start.empty() ? "" : fingerprint_model_files(config.adapter.start),
           config.train.loss.guide.empty()
               ? ""
-              : fingerprint_model_files(resolve_model_path(config.train.loss.guide))};
+              : fingerprint_model_files(resolve_model_path(config.train.loss.guide)),
+          of_files(data.train),
+          of_files(config.train.negatives)};
 }
 
 Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
@@ -151,7 +157,9 @@ FinetuneOptions engine_options(const RunConfig& config, const Inputs& inputs, bo
   options.lineage["attune"] = ATTUNE_VERSION;
   options.lineage["run"] = config.name;
   options.lineage["base_files"] = inputs.base;
-  options.lineage["data"] = {{"train", inputs.train}, {"validation", inputs.validation}};
+  const std::vector<Fingerprint>& train = inputs.train;
+  options.lineage["data"] = {{"train", train.size() == 1 ? Json(train[0]) : Json(train)},
+                             {"validation", inputs.validation}};
   options.lineage["config"] = print_config(config);
   return options;
 }
@@ -220,11 +228,11 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
     outcome.metrics = last->result.at("metrics");
     return outcome;
   }
-  auto dataset = TrainingData::load(data.train);
+  auto training = TrainingSets::load(data.train);
   auto validation = load_validation(data.validation);
   const bool validated = validation.has_value(),
              resume = existing != Existing::kOverwrite && is_same;
-  const auto engine = make_finetune_engine(std::move(dataset), std::move(validation),
+  const auto engine = make_finetune_engine(std::move(training), std::move(validation),
                                            engine_options(config, inputs, resume));
   if (!resume) remove_previous_progress(config.output);
   record.result["settings"] = deciding_settings(config);

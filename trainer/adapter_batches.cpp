@@ -21,9 +21,7 @@ at::Tensor embed_texts(const BaseEmbedding& base, Role role,
 
 AdapterBatches::AdapterBatches(const BaseEmbedding& base, TrainingRows rows,
                                const TrainConfig& config, std::uint64_t seed)
-    : rows_(std::move(rows)),
-      steps_(sample_steps(rows_, config, seed)),
-      chunk_(config.chunk_tokens) {
+    : rows_(std::move(rows)), steps_(rows_, config, seed), chunk_(config.chunk_tokens) {
   if (config.loss.kind() == "corpus") {
     rows_.columns.resize(1);
     rows_.document_id.clear();
@@ -35,11 +33,14 @@ AdapterBatches::AdapterBatches(const BaseEmbedding& base, TrainingRows rows,
 }
 
 StepPlan AdapterBatches::at(std::int64_t step) const {
-  const SampledStep& chosen = steps_.at(static_cast<std::size_t>(step));
-  StepPlan plan;
+  return steps_.plan(step, [&](const SampledBatch& chosen) { return plan_batch(step, chosen); });
+}
+
+BatchPlan AdapterBatches::plan_batch(std::int64_t step, const SampledBatch& chosen) const {
+  BatchPlan plan;
   plan.batch = describe_rows(rows_, step, chosen.rows);
   PackedBatch packed;
-  const std::int64_t columns = std::ssize(rows_.columns);
+  const std::int64_t columns = rows_.num_columns(chosen.rows[0]);
   for (std::int64_t c = 0; c < columns; ++c)
     for (const std::int64_t row : chosen.rows) {
       const auto place = static_cast<std::int32_t>(c * rows_.num_rows() + row);
@@ -47,8 +48,6 @@ StepPlan AdapterBatches::at(std::int64_t step) const {
       packed.add(&place, 1, place);
     }
   plan.chunks = split_by_tokens(packed, chunk_);
-  plan.epoch = chosen.epochs_done;
-  plan.ends_epoch = chosen.ends_epoch;
   return plan;
 }
 

@@ -22,7 +22,7 @@ class AdapterBatches : public BatchSource {
                  std::uint64_t seed);
 
   StepPlan at(std::int64_t step) const override;
-  std::int64_t steps() const override { return static_cast<std::int64_t>(steps_.size()); }
+  std::int64_t steps() const override { return steps_.steps(); }
 
   const TrainingRows& rows() const { return rows_; }
   const at::Tensor& vectors() const { return vectors_; }  // [columns * rows, d] fp32
@@ -30,9 +30,11 @@ class AdapterBatches : public BatchSource {
   std::int64_t num_queries() const { return rows_.num_rows(); }
 
  private:
+  BatchPlan plan_batch(std::int64_t step, const SampledBatch& chosen) const;
+
   TrainingRows rows_;
   at::Tensor vectors_;
-  std::vector<SampledStep> steps_;
+  SampledSteps steps_;
   std::int64_t chunk_;
 };
 

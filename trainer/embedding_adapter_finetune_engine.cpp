@@ -31,8 +31,8 @@ std::shared_ptr<const BaseEmbedding> load_base(const FinetuneOptions& options) {
   embed.precision = options.train.precision;
   embed.max_length = options.model.max_length;
   embed.override_prompts = options.model.prompts.given;
-  embed.query_prompt = options.model.prompts.query;
-  embed.document_prompt = options.model.prompts.document;
+  embed.query_prompt = options.model.prompts.query_text();
+  embed.document_prompt = options.model.prompts.document_text();
   return resolve_embed_model(options.model.base, embed);
 }
 
@@ -110,17 +110,17 @@ Json sidecar_of(const FinetuneOptions& options, const BaseEmbedding& base,
   own["base"] = lasting_name(options.model.base);
   own["max_length"] = options.model.max_length;
   if (options.model.prompts.given)
-    own["prompts"] = {{"query", options.model.prompts.query},
-                      {"document", options.model.prompts.document}};
+    own["prompts"] = {{"query", options.model.prompts.query_text()},
+                      {"document", options.model.prompts.document_text()}};
   return sidecar;
 }
 
 }  // namespace
 
 EmbeddingAdapterFinetuneEngine::EmbeddingAdapterFinetuneEngine(
-    TrainingData dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+    TrainingSets data, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
     FinetuneOptions options, std::shared_ptr<const BaseEmbedding> base)
-    : FinetuneEngine(std::move(dataset), std::move(val_dataset), std::move(options)),
+    : FinetuneEngine(std::move(data), std::move(val_dataset), std::move(options)),
       base_(std::move(base)) {}
 
 FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
@@ -136,18 +136,24 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
   const AdapterEmbeddingModel embedding(base, adapter);  // refuses one that does not fit
   ParameterStore parameters(trained_tensors(*adapter), /*decay=*/parity);
 
+  const std::vector<TrainingSet>& sets = data_.sets();
+  if (options_.train.loss.kind() == "corpus" && sets.size() > 1)
+    throw_error(ErrorKind::kConfig, "train.loss.type corpus takes one data set, here are ",
+                sets.size(),
+                ": a passage of one may answer a query of another unmarked; join them into one "
+                "file, or take loss mnrl");
   const AdapterBatches batches(*base, training_rows(), options_.train, options_.seed);
   const TrainingRows& rows = batches.rows();
   std::unique_ptr<Loss> loss;
   if (options_.train.loss.kind() == "corpus") {
-    const std::vector<std::string>& corpus = dataset_.dataset.corpus.texts();
+    const std::vector<std::string>& corpus = sets.front().data.dataset.corpus.texts();
     const std::vector<std::string_view> texts(corpus.begin(), corpus.end());
     loss = std::make_unique<CorpusSoftmaxLoss>(embed_texts(*base, Role::kText, texts),
                                                options_.train.loss.scale_or_default());
   } else {
     loss = make_loss(options_.train.loss);
   }
-  loss->check(rows, base->dimension());
+  check_loss(*loss, rows, base->dimension());
   const std::shared_ptr<const BaseEmbedding> guide = load_guide();
   const GuidedBatches guided(batches, rows, guide);
   log_info(str_cat("adapter: ", base->computed(), " texts embedded, the others were in ",

@@ -14,7 +14,7 @@ class EmbeddingAdapterFinetuneEngine : public FinetuneEngine {
  public:
   // options.model.base names the base; or `base` is it, whatever embeds: then the artifact knows
   // its base's fingerprint only, and is loaded with one given.
-  EmbeddingAdapterFinetuneEngine(TrainingData dataset,
+  EmbeddingAdapterFinetuneEngine(TrainingSets data,
                                  std::optional<EmbeddingQAFinetuneDataset> val_dataset,
                                  FinetuneOptions options,
                                  std::shared_ptr<const BaseEmbedding> base = nullptr);

@@ -36,30 +36,28 @@ void set_values(const ParameterStore& parameters, const at::Tensor& values) {
 
 }  // namespace
 
-FinetuneEngine::FinetuneEngine(TrainingData dataset,
+FinetuneEngine::FinetuneEngine(TrainingSets data,
                                std::optional<EmbeddingQAFinetuneDataset> val_dataset,
                                FinetuneOptions options)
-    : dataset_(std::move(dataset)),
-      val_dataset_(std::move(val_dataset)),
-      options_(std::move(options)) {}
+    : data_(std::move(data)), val_dataset_(std::move(val_dataset)), options_(std::move(options)) {}
 
 // Everything that decides the numbers of a run, for checkpoints.
 Fingerprint FinetuneEngine::configuration_of(const Subject& subject) const {
   TrainConfig train = options_.train;
   train.checkpoint_steps = 0;  // how often it is saved changes nothing
-  train.negatives = train.negatives.empty() ? "" : sha256_file(train.negatives);
+  for (std::string& path : train.negatives) path = path.empty() ? "" : sha256_file(path);
   train.loss.guide.clear();  // its vectors count, in subject.base
   AdapterConfig adapter = options_.adapter;
   Sha256 hash;
   for (const std::string& part :
-       {print_config(train), print_config(adapter), subject.base, dataset_.fingerprint(),
+       {print_config(train), print_config(adapter), subject.base, data_.fingerprint(),
         val_dataset_ ? val_dataset_->fingerprint() : std::string()})
     hash.update(str_cat(part.size(), ":", part));
   return hash.hex();
 }
 
 TrainingRows FinetuneEngine::training_rows() const {
-  TrainingRows rows = dataset_.rows(options_.train.use_all_docs, options_.train.negatives);
+  TrainingRows rows = data_.rows(options_.train.use_all_docs, options_.train.negatives);
   if (rows.skipped_empty + rows.skipped_unanswered > 0)
     log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text and ",
                         rows.skipped_unanswered,
@@ -173,18 +171,33 @@ std::shared_ptr<const BaseEmbedding> FinetuneEngine::get_finetuned_model() const
   return resolve_embed_model("local:" + artifact_path(), options);
 }
 
+void check_loss(const Loss& loss, const TrainingRows& rows, int dimension) {
+  if (rows.sources.empty()) return loss.check(rows, dimension);
+  for (const RowSource& source : rows.sources) {
+    TrainingRows shape;  // of one set's rows
+    shape.columns.resize(source.columns);
+    shape.labels_per_row = source.labels_per_row;
+    shape.relevant = source.relevant;
+    try {
+      loss.check(shape, dimension);
+    } catch (const Error& error) {
+      throw_error(error.kind(), source.name, ": ", error.what());
+    }
+  }
+}
+
 std::string space_of(const std::shared_ptr<const BaseEmbedding>& guide) {
   return guide ? guide->query_space() + guide->document_space() : "";
 }
 
 std::unique_ptr<FinetuneEngine> make_finetune_engine(
-    TrainingData dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+    TrainingSets data, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
     FinetuneOptions options) {
   if (options.train.mode == "adapter")
-    return std::make_unique<EmbeddingAdapterFinetuneEngine>(
-        std::move(dataset), std::move(val_dataset), std::move(options));
+    return std::make_unique<EmbeddingAdapterFinetuneEngine>(std::move(data), std::move(val_dataset),
+                                                            std::move(options));
   return std::make_unique<SentenceTransformersFinetuneEngine>(
-      std::move(dataset), std::move(val_dataset), std::move(options));
+      std::move(data), std::move(val_dataset), std::move(options));
 }
 
 }  // namespace attune

@@ -12,7 +12,7 @@
 
 #include "core/hash.h"
 #include "core/json.h"
-#include "data/training_data.h"
+#include "data/training_sets.h"
 #include "models/adapter_config.h"
 #include "models/model_config.h"
 #include "models/parameter_store.h"
@@ -44,7 +44,7 @@ struct FinetuneResult {
 
 class FinetuneEngine {
  public:
-  FinetuneEngine(TrainingData dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+  FinetuneEngine(TrainingSets data, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
                  FinetuneOptions options);
   virtual ~FinetuneEngine() = default;
 
@@ -65,7 +65,7 @@ class FinetuneEngine {
     const TrainingRows& rows;  // whose first query it must be able to embed in the end
   };
 
-  // Of the data set; warns of those that are left out.
+  // Of the data sets; warns of those that are left out.
   TrainingRows training_rows() const;
   // The model that the loss asks for, null where it asks for none.
   std::shared_ptr<const BaseEmbedding> load_guide() const;
@@ -76,7 +76,7 @@ class FinetuneEngine {
                      std::chrono::steady_clock::time_point start,
                      const std::function<bool()>& stop_requested) const;
 
-  TrainingData dataset_;
+  TrainingSets data_;
   std::optional<EmbeddingQAFinetuneDataset> val_dataset_;
   FinetuneOptions options_;
 
@@ -84,12 +84,16 @@ class FinetuneEngine {
   Fingerprint configuration_of(const Subject& subject) const;
 };
 
+// Error{kData} or Error{kConfig} where the loss does not fit these rows; of several data sets the
+// message begins with the name of the one.
+void check_loss(const Loss& loss, const TrainingRows& rows, int dimension);
+
 // What decides a guide's vectors; "" for none.
 std::string space_of(const std::shared_ptr<const BaseEmbedding>& guide);
 
 // The engine that train.mode asks for.
 std::unique_ptr<FinetuneEngine> make_finetune_engine(
-    TrainingData dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+    TrainingSets data, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
     FinetuneOptions options);
 
 }  // namespace attune

@@ -21,6 +21,8 @@ class GuidedBatches : public BatchSource {
   std::int64_t steps() const override { return source_.steps(); }
 
  private:
+  void embed(TrainingBatch& batch) const;
+
   const BatchSource& source_;
   const TrainingRows& rows_;
   std::shared_ptr<const BaseEmbedding> guide_;

@@ -15,8 +15,13 @@ std::shared_ptr<EmbeddingModel> load_base(const FinetuneOptions& options) {
   auto model =
       EmbeddingModel::load(resolve_model_path(options.model.base), resolve_device(options.device));
   if (options.model.max_length != 0) model->set_max_length(options.model.max_length);
-  if (options.model.prompts.given)
-    model->set_prompts({options.model.prompts.query, options.model.prompts.document});
+  const PromptsConfig& given = options.model.prompts;
+  if (given.given) {
+    Prompts prompts{given.query_text(), given.document_text()};
+    for (std::size_t c = 2; c < given.columns.size(); ++c)
+      prompts.further[str_cat("negative_", c - 1)] = given.columns[c];
+    model->set_prompts(prompts);
+  }
   return model;
 }
 
@@ -26,12 +31,12 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
     const std::function<bool()>& stop_requested) {
   const auto start = std::chrono::steady_clock::now();
   const std::shared_ptr<EmbeddingModel> model = load_base(options_);
-  const PairBatches batches(*model, training_rows(), options_.train, options_.seed);
+  const PairBatches batches(*model, training_rows(), options_.train, options_.seed,
+                            options_.model.prompts.columns);
   const TrainingRows& rows = batches.rows();
   const std::unique_ptr<Loss> loss = make_loss(options_.train.loss);
-  loss->check(rows, model->dimension());
-  if (loss->contrasts_rows() && rows.columns.size() == 2 &&
-      batches.steps() == rows.num_rows() * options_.train.epochs)
+  check_loss(*loss, rows, model->dimension());
+  if (loss->contrasts_rows() && rows.columns.size() == 2 && !batches.sampled().has_pairs())
     throw_error(ErrorKind::kData,
                 "every batch would hold one pair, so there is nothing to tell it "
                 "apart from: give more pairs, or pairs of different texts");

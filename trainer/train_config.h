@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/config_reader.h"
 #include "trainer/loss_config.h"
@@ -21,13 +22,16 @@ struct TrainConfig {
   std::string precision = "fp32";
   std::string dropout = "model";
   std::string sampler = "no_duplicates";
+  std::string multi_dataset = "proportional";
+  int batch_tokens = 0;
+  int accumulate = 1;
   std::string schedule = "linear";
   int max_steps = 0;
   int evaluate_steps = 0;
   int checkpoint_steps = 0;
   int chunk_tokens = 0;
   bool use_all_docs = false;
-  std::string negatives;
+  std::vector<std::string> negatives;
   std::string parity = "none";
   LossConfig loss;
 
@@ -56,8 +60,21 @@ struct TrainConfig {
     f.field("dropout", dropout,
             "model: the probabilities of config.json; or one number for both, 0 for none");
     f.field("sampler", sampler,
-            "default: every row in random order; no_duplicates: no text twice in a batch",
-            one_of({"default", "no_duplicates"}));
+            "default: every row in random order; no_duplicates: no text twice in a batch; "
+            "group_by_label: at least two rows of each of at least two labels in a batch",
+            one_of({"default", "no_duplicates", "group_by_label"}));
+    f.field("multi_dataset", multi_dataset,
+            "with several data sets, of which every batch takes one: proportional: all their "
+            "batches in random order; round_robin: in turn, until the smallest has no more",
+            one_of({"proportional", "round_robin"}));
+    f.field("batch_tokens", batch_tokens,
+            "tokens of a batch at most, so batches hold fewer rows where texts are long, and rows "
+            "have fewer in-batch negatives; 0: batch_size alone",
+            at_least(0));
+    f.field("accumulate", accumulate,
+            "batches whose gradients are averaged before a step; in-batch negatives come from a "
+            "row's own batch alone (chunk_tokens is what keeps them all in bounded memory)",
+            between(1, 100000));
     f.field("schedule", schedule, "of the learning rate after warm-up",
             one_of({"linear", "cosine", "constant"}));
     f.field("max_steps", max_steps, "stop after so many steps; 0: all epochs", at_least(0));
@@ -73,12 +90,22 @@ struct TrainConfig {
             at_least(0));
     f.field("use_all_docs", use_all_docs, "one row per relevant passage rather than per query");
     f.field("negatives", negatives,
-            "JSONL of hard negatives: {\"query_id\": ..., \"negatives\": [passage ids]}");
+            "JSONL of hard negatives: {\"query_id\": ..., \"negatives\": [passage ids]}; with "
+            "several data sets a list, one for each, \"\" for none",
+            list_or_one());
     f.field("parity", parity,
             "llamaindex: an adapter is trained as LlamaIndex's engine does (rows in their order, "
             "weights decayed towards 0)",
             one_of({"none", "llamaindex"}));
     f.section("loss", loss, "the training objective");
+    if (sampler == "group_by_label" && (batch_size < 4 || batch_size % 2 == 1))
+      f.mistake("batch_size",
+                "train.sampler group_by_label takes an even batch_size of at least 4");
+    if (batch_tokens > 0 && sampler == "group_by_label")
+      f.mistake("batch_tokens", "train.batch_tokens does not go with train.sampler group_by_label");
+    if (batch_tokens > 0 && mode == "adapter")
+      f.mistake("batch_tokens",
+                "train.batch_tokens counts tokens, and an adapter trains on vectors: batch_size");
     if (dropout != "model" && !dropout_probability())
       f.mistake("dropout", "'" + dropout + "' is neither 'model' nor a number from 0 to below 1");
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 
@@ -22,18 +23,31 @@ ParameterStore& trainable(ParameterStore& parameters) {
   return parameters;
 }
 
+// Of the first batch of the step, then of the others.
+template <class Plan, class Visit>
+void for_each_batch(Plan& plan, const Visit& visit) {
+  visit(plan);
+  for (auto& batch : plan.more) visit(batch);
+}
+
+std::vector<const PackedBatch*> chunks_of(const StepPlan& plan) {
+  std::vector<const PackedBatch*> chunks;
+  for_each_batch(plan, [&](const BatchPlan& batch) {
+    for (const PackedBatch& chunk : batch.chunks) chunks.push_back(&chunk);
+  });
+  return chunks;
+}
+
 // The same sequences in chunks of at most `limit` tokens.
-void replan(StepPlan& plan, std::int64_t limit) {
+void replan(BatchPlan& plan, std::int64_t limit) {
   std::vector<PackedBatch> smaller;
   for (const PackedBatch& chunk : plan.chunks)
     for (PackedBatch& part : split_by_tokens(chunk, limit)) smaller.push_back(std::move(part));
   plan.chunks = std::move(smaller);
 }
 
-std::int64_t tokens_of(const StepPlan& plan) {
-  std::int64_t tokens = 0;
-  for (const PackedBatch& chunk : plan.chunks) tokens += chunk.num_tokens();
-  return tokens;
+void replan_all(StepPlan& plan, std::int64_t limit) {
+  for_each_batch(plan, [&](BatchPlan& batch) { replan(batch, limit); });
 }
 
 }  // namespace
@@ -64,12 +78,24 @@ Trainer::Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss,
       config.parity == "llamaindex" ? std::floor(warmup) : std::ceil(warmup));
 }
 
-at::Tensor Trainer::forward_backward(const StepPlan& plan, const ForwardOptions& options) {
+// Adds the gradient of the mean loss of the step's batches. Returns that loss.
+double Trainer::accumulate(const StepPlan& plan, const ForwardOptions& options) {
+  const double weight = 1.0 / static_cast<double>(1 + plan.more.size());
+  double loss = 0;
+  for_each_batch(plan, [&](const BatchPlan& batch) {
+    loss += weight * forward_backward(batch, options, weight).item<double>();
+  });
+  return loss;
+}
+
+// Adds `weight` times the gradient. Returns the loss.
+at::Tensor Trainer::forward_backward(const BatchPlan& plan, const ForwardOptions& options,
+                                     double weight) {
   const auto embed = [&](const PackedBatch& chunk) { return embed_(chunk, options); };
   if (plan.chunks.size() == 1) {
     const at::Tensor vectors = embed(plan.chunks[0]);
     const LossOutput loss = loss_.evaluate(vectors.detach(), plan.batch);
-    vectors.backward(loss.gradient);
+    vectors.backward(weight == 1 ? loss.gradient : loss.gradient * weight);
     return loss.value;
   }
   std::vector<at::Tensor> parts;
@@ -78,9 +104,10 @@ at::Tensor Trainer::forward_backward(const StepPlan& plan, const ForwardOptions&
     for (const PackedBatch& chunk : plan.chunks) parts.push_back(embed(chunk));
   }
   const LossOutput loss = loss_.evaluate(at::cat(parts), plan.batch);
+  const at::Tensor gradient = weight == 1 ? loss.gradient : loss.gradient * weight;
   std::int64_t first = 0;
   for (const PackedBatch& chunk : plan.chunks) {
-    embed(chunk).backward(loss.gradient.narrow(0, first, chunk.num_sequences()));
+    embed(chunk).backward(gradient.narrow(0, first, chunk.num_sequences()));
     first += chunk.num_sequences();
   }
   return loss.value;
@@ -89,7 +116,7 @@ at::Tensor Trainer::forward_backward(const StepPlan& plan, const ForwardOptions&
 StepReport Trainer::take_step(std::int64_t step) {
   const auto start = std::chrono::steady_clock::now();
   StepPlan plan = prefetcher_.at(step);
-  if (chunk_limit_ > 0) replan(plan, chunk_limit_);
+  if (chunk_limit_ > 0) replan_all(plan, chunk_limit_);
   ForwardOptions options;
   options.compute = parse_precision(config_.precision);
   options.training = true;
@@ -100,25 +127,22 @@ StepReport Trainer::take_step(std::int64_t step) {
   StepReport report;
   for (int attempt = 0;; ++attempt) {
     try {
-      report.loss = forward_backward(plan, options).item<double>();
+      report.loss = accumulate(plan, options);
       break;
     } catch (const std::exception& error) {
       if (!is_out_of_memory(error)) throw;
       parameters_.zero_gradients();
-      const std::int64_t longest = std::max_element(plan.chunks.begin(), plan.chunks.end(),
-                                                    [](const auto& a, const auto& b) {
-                                                      return a.num_tokens() < b.num_tokens();
-                                                    })
-                                       ->num_tokens();
-      const bool splittable =
-          std::any_of(plan.chunks.begin(), plan.chunks.end(), [&](const auto& chunk) {
-            return chunk.num_tokens() == longest && chunk.num_sequences() > 1;
-          });
+      const std::vector<const PackedBatch*> chunks = chunks_of(plan);
+      std::int64_t longest = 0;
+      for (const PackedBatch* chunk : chunks) longest = std::max(longest, chunk->num_tokens());
+      const bool splittable = std::any_of(chunks.begin(), chunks.end(), [&](const auto* chunk) {
+        return chunk->num_tokens() == longest && chunk->num_sequences() > 1;
+      });
       if (attempt == kMaxMemoryRetries || !splittable)
         throw_error(ErrorKind::kResources, "step ", step + 1, ": out of memory with chunks of ",
                     longest, " tokens; lower model.max_length");
       chunk_limit_ = std::max<std::int64_t>(1, longest / 2);
-      replan(plan, chunk_limit_);
+      replan_all(plan, chunk_limit_);
       log_warning(str_cat("step ", step + 1, ": out of memory; going on with chunks of ",
                           chunk_limit_, " tokens (train.chunk_tokens), the batch is unchanged"));
     }
@@ -133,8 +157,8 @@ StepReport Trainer::take_step(std::int64_t step) {
                 ": not finite. This step changed no weight; lower train.learning_rate "
                 "or look at the rows of this batch");
   optimizer_.step(report.learning_rate, clip_factor(report.grad_norm, config_.max_grad_norm));
-  report.pairs = plan.batch.rows;
-  report.tokens = tokens_of(plan);
+  for_each_batch(plan, [&](const BatchPlan& batch) { report.pairs += batch.batch.rows; });
+  for (const PackedBatch* chunk : chunks_of(plan)) report.tokens += chunk->num_tokens();
   report.epoch = plan.epoch;
   report.ends_epoch = plan.ends_epoch;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -1,6 +1,9 @@
 // The training loop. One step:
 //   embed the chunks -> loss and gradient on the vectors -> backward through the chunks -> clip ->
 //   AdamW
+// With train.accumulate the first three are done for each of several batches, and their gradients
+// averaged: as transformers' gradient_accumulation_steps, whose short last group of an epoch is
+// averaged over the batches it has.
 // With one chunk the graph is kept from the first forward; with several, each chunk is embedded
 // without a graph first and again with one for its backward (GradCache, Gao et al. 2021): same
 // numbers, bounded memory. Running out of memory halves the chunks and repeats the step; the batch
@@ -49,7 +52,8 @@ class Trainer {
 
  private:
   StepReport take_step(std::int64_t step);
-  at::Tensor forward_backward(const StepPlan& plan, const ForwardOptions& options);
+  double accumulate(const StepPlan& plan, const ForwardOptions& options);
+  at::Tensor forward_backward(const BatchPlan& plan, const ForwardOptions& options, double weight);
 
   EmbedChunk embed_;
   ParameterStore& parameters_;

@@ -29,15 +29,21 @@ struct TrainingBatch {
   at::Tensor guide;  // [columns * rows, g] fp32, by place: a guide model's vectors, if there is one
 };
 
-// Everything of these rows but sequence_of and the guide.
+// Of rows of one data set: everything but sequence_of and the guide.
 TrainingBatch describe_rows(const TrainingRows& rows, std::int64_t step,
                             const std::vector<std::int64_t>& chosen);
 
 // The chunk plan: plain training is one chunk; several are embedded one after the other
 // (GradCache).
-struct StepPlan {
+struct BatchPlan {
   std::vector<PackedBatch> chunks;  // sequences in order: chunk 0's, chunk 1's, ...
   TrainingBatch batch;
+};
+
+struct StepPlan : BatchPlan {
+  // The step's other batches, with train.accumulate. Each has a loss of its own; the step goes by
+  // the mean of them all.
+  std::vector<BatchPlan> more;
   double epoch = 0;  // passes done after this step, 1.5 = one and a half
   bool ends_epoch = false;
 };

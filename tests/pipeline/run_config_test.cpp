@@ -42,6 +42,58 @@ TEST(RunConfig, AcceptsEachWayToGiveData) {
       << "empty sections";
 }
 
+TEST(RunConfig, DataMayBeOneSetOrSeveral) {
+  RunConfig config = parse(kHead + kModel + "data: {train: a.json}\ntrain: {}\n");
+  EXPECT_EQ(config.data.train, (std::vector<std::string>{"a.json"}));
+  EXPECT_NE(print_config(config).find("  train: a.json\n"), std::string::npos);
+  config =
+      parse(kHead + kModel + "data: {train: [a.json, b.json]}\ntrain: {negatives: [\"\", n]}\n");
+  EXPECT_EQ(config.data.train, (std::vector<std::string>{"a.json", "b.json"}));
+  const RunConfig again = parse(print_config(config));
+  EXPECT_EQ(again.data.train, config.data.train);
+  EXPECT_EQ(again.train.negatives, (std::vector<std::string>{"", "n"}));
+  EXPECT_TRUE(parse(kHead + kDocuments + "generate: {}\ndata: {train: }\n").data.train.empty());
+}
+
+TEST(RunConfig, PromptsOfColumnsSayThoseOfQueriesAndDocuments) {
+  const std::string tail = "data: {train: t}\ntrain: {}\n";
+  const RunConfig config =
+      parse(kHead + "model: {base: m, prompts: {columns: [\"q: \", \"d: \", \"n: \"]}}\n" + tail);
+  EXPECT_EQ(config.model.prompts.query_text(), "q: ");
+  EXPECT_EQ(config.model.prompts.document_text(), "d: ");
+  EXPECT_TRUE(config.model.prompts.given);
+  EXPECT_EQ(parse(print_config(config)).model.prompts.columns, config.model.prompts.columns);
+  EXPECT_NE(refusal(kHead + "model: {base: m, prompts: {query: x, columns: [a, b]}}\n" + tail)
+                .find("give either"),
+            std::string::npos);
+  EXPECT_NE(refusal(kHead + "model: {base: m, prompts: {columns: [a, b]}}\ndata: {train: t}\n" +
+                    "train: {mode: adapter}\n")
+                .find("an adapter's base"),
+            std::string::npos);
+}
+
+TEST(RunConfig, BatchesOfLabelsTokensAndDataSetsHaveRules) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"data: {train: t}\ntrain: {sampler: group_by_label, batch_size: 7}\n", "even batch_size"},
+      {"data: {train: t}\ntrain: {sampler: group_by_label, batch_size: 2}\n", "even batch_size"},
+      {"data: {train: t}\ntrain: {sampler: group_by_label, batch_tokens: 9}\n", "batch_tokens"},
+      {"data: {train: t}\ntrain: {mode: adapter, batch_tokens: 9}\n", "batch_tokens"},
+      {"data: {train: t}\ntrain: {batch_tokens: -1}\n", "at least 0"},
+      {"data: {train: t}\ntrain: {accumulate: 0}\n", "accumulate"},
+      {"data: {train: t}\ntrain: {multi_dataset: shuffled}\n", "none of proportional"},
+      {"data: {train: [a, b]}\ntrain: {negatives: n}\n", "another number of files"},
+      {"data: {train: [a, b]}\ntrain: {negatives: [n, m, o]}\n", "another number of files"},
+      {"data: {train: [a, b]}\ntrain: {mode: adapter, loss: {type: corpus}}\n", "one data set"},
+      {"data: {train: [a, b]}\ntrain: {mode: adapter, parity: llamaindex}\n", "one data set"},
+      {"data: {train: [a, [b]]}\ntrain: {}\n", "data.train[1]"},
+      {"data: {train: {a: b}}\ntrain: {}\n", "data.train"},
+      {"data: {train: [a, ~]}\ntrain: {}\n", "data.train[1]"},
+  };
+  for (const auto& [text, message] : cases)
+    EXPECT_NE(refusal(kHead + kModel + text).find(message), std::string::npos)
+        << text << refusal(kHead + kModel + text);
+}
+
 TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {kHead, "no stage is named"},
