@@ -14,6 +14,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from . import (
     adapters,
     artifacts,
+    batches,
     checkpoints,
     embeddings,
     metrics,
@@ -36,6 +37,7 @@ GROUPS = {
     "metrics": metrics.rows,
     "artifacts": artifacts.rows,
     "adapters": adapters.rows,
+    "batches": batches.rows,
 }
 
 
