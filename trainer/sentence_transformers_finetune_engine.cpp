@@ -46,8 +46,11 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
 
   const EncoderEmbedding embedding(model, "the model in training");
   const std::string base_fingerprint = model->fingerprint();
-  const Subject subject{embedding, model->parameters(), describe_device(model->device()),
-                        embedding.query_space() + space_of(guide), rows};
+  Fingerprint base = embedding.query_space() + space_of(guide);  // of the prompts it knows two
+  for (const auto& [name, prompt] : model->directory().prompts.further)
+    base += str_cat("\n", name, ": ", prompt);
+  const Subject subject{embedding, model->parameters(), describe_device(model->device()), base,
+                        rows};
   FinetuneResult result = run(trainer, subject, start, stop_requested);
   if (!result.finished) return result;
   Json lineage = options_.lineage;

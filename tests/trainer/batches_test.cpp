@@ -192,6 +192,31 @@ TEST(ColumnPrompts, AreSavedAndServed) {
   EXPECT_EQ(model->prompt(Role::kText), "passage ");
 }
 
+TEST(ColumnPrompts, AreEachPartOfWhatARunIsResumedWith) {
+  const TemporaryFolder folder;
+  FinetuneOptions options = options_in(folder / "run");
+  options.model.prompts.given = true;
+  options.model.prompts.columns = {"ask ", "passage ", "not this "};
+  std::string negatives;
+  for (int i = 0; i < 12; ++i)
+    negatives += str_cat(R"({"query_id": "q)", i, R"(", "negatives": ["d)", (i + 1) % 12, "\"]}\n");
+  write_text(folder / "negatives.jsonl", negatives);
+  options.train.negatives = {folder / "negatives.jsonl"};
+  options.resume = true;
+  int steps = 0;
+  SentenceTransformersFinetuneEngine(tiny_dataset(), std::nullopt, options).finetune([&] {
+    return steps++ == 2;
+  });
+  options.model.prompts.columns[2] = "nor this ";
+  SentenceTransformersFinetuneEngine other(tiny_dataset(), std::nullopt, options);
+  EXPECT_THROW(other.finetune(), Error);
+  options.model.prompts.columns[2] = "not this ";
+  SentenceTransformersFinetuneEngine same(tiny_dataset(), std::nullopt, options);
+  EXPECT_TRUE(same.finetune().finished);
+  const Json config = read_json_file(same.artifact_path() + "/config_sentence_transformers.json");
+  EXPECT_EQ(config["prompts"]["negative_1"], "not this ");
+}
+
 // Half of the pairs, and as many triplets.
 TrainingSets two_sets() {
   const EmbeddingQAFinetuneDataset all = tiny_dataset();
