@@ -308,5 +308,66 @@ TEST(SeveralDataSets, TrainAnAdapter) {
   }
 }
 
+// A table of the pairs with labels 0, 1, 0, 1, ...
+std::string table_in(const TemporaryFolder& folder, bool labelled) {
+  const EmbeddingQAFinetuneDataset all = tiny_dataset();
+  std::string lines;
+  for (std::int64_t i = 0; i < all.queries.size(); ++i) {
+    Json line = {{"a", all.queries.text(i)}, {"b", all.corpus.text(i)}};
+    if (labelled) line["score"] = i % 2;
+    lines += line.dump() + "\n";
+  }
+  const std::string path = folder / (labelled ? "scored.jsonl" : "plain.jsonl");
+  write_text(path, lines);
+  return path;
+}
+
+TEST(SeveralDataSets, TablesAndPairsTrainTogether) {
+  const TemporaryFolder folder;
+  std::vector<TrainingSet> sets = two_sets().sets();
+  sets.push_back({"plain.jsonl", TrainingData::load(table_in(folder, false))});
+  FinetuneOptions options = options_in(folder / "run");
+  options.train.batch_size = 2;
+  options.train.negatives = {"", negatives_in(folder)[1], ""};
+  SentenceTransformersFinetuneEngine engine(TrainingSets(sets), std::nullopt, options);
+  EXPECT_EQ(engine.finetune().pairs, 2 * (6 + 6 + 12));
+}
+
+TEST(SeveralDataSets, OneThatDoesNotFitTheLossIsNamed) {
+  const TemporaryFolder folder;
+  std::vector<TrainingSet> sets = {
+      {"scored.jsonl", TrainingData::load(table_in(folder, true))},
+      {"pairs.json", tiny_dataset()},
+  };
+  FinetuneOptions options = options_in(folder / "run");
+  options.train.loss.type = "cosent";
+  try {
+    SentenceTransformersFinetuneEngine(TrainingSets(sets), std::nullopt, options).finetune();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kData);
+    EXPECT_EQ(std::string(error.what()).find("pairs.json: "), 0u) << error.what();
+  }
+}
+
+TEST(GroupByLabel, TrainsOnRowsWithLabels) {
+  const TemporaryFolder folder;
+  FinetuneOptions options = options_in(folder / "run");
+  options.train.sampler = "group_by_label";
+  options.train.loss.type = "cosent";
+  const TrainingData table = TrainingData::load(table_in(folder, true));
+  EXPECT_EQ(SentenceTransformersFinetuneEngine(table, std::nullopt, options).finetune().pairs, 24);
+  options.output = folder / "pairs";
+  options.train.loss.type = "mnrl";
+  SentenceTransformersFinetuneEngine pairs(tiny_dataset(), std::nullopt, options);
+  try {
+    pairs.finetune();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("one label each, these have 0"), std::string::npos)
+        << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace attune
