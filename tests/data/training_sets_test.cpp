@@ -85,7 +85,8 @@ Error error_of(const Work& work) {
 }
 
 TEST_F(TrainingSetsTest, RefusesSetsThatDoNotGoTogether) {
-  const TrainingSets sets({{"a.json", pairs("a", 2)}, {"empty.json", EmbeddingQAFinetuneDataset()}});
+  const TrainingSets sets(
+      {{"a.json", pairs("a", 2)}, {"empty.json", EmbeddingQAFinetuneDataset()}});
   Error error = error_of([&] { sets.rows(false, {}); });
   EXPECT_EQ(error.kind(), ErrorKind::kData);
   EXPECT_EQ(std::string(error.what()).find("empty.json: no training rows"), 0u) << error.what();
