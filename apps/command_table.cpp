@@ -12,10 +12,12 @@ using Answer = Command::Answer;
 constexpr std::size_t kAny = 1000000;
 
 const Option kJson{"--json", "", "the result as one line of JSON on stdout"};
+const Option kDryRun{"--dry-run", "", "tell memory, steps, time and disk, and write nothing"};
 const Option kModel{"--model", "M", "directory, local:DIR, or a name in the Hugging Face cache",
                     true};
-const Option kBase{"--base", "M",
-                   "the base model of an adapter; default: the one it was trained on"};
+const Option kBase{
+    "--base", "M",
+    "the base model of an adapter or a PEFT directory; default: the one it was trained on"};
 const Option kDevice{"--device", "NAME", "auto (default), cpu, cuda or cuda:N"};
 const Option kPrecision{"--precision", "TYPE", "fp32 (default), bf16 or int8"};
 const Option kMaxLength{"--max-length", "N", "tokens a text is cut to; default: the model's limit"};
@@ -33,7 +35,7 @@ std::vector<Command> make_commands() {
        1,
        kAny,
        Answer::kLibraryWithConfig,
-       {},
+       {kDryRun, {"--json", "", "with --dry-run: as one line of JSON on stdout"}},
        {"attune run configs/quickstart.yaml",
         "attune run my.yaml train.epochs=3 output=runs/longer"}},
       {"train",
@@ -44,8 +46,18 @@ std::vector<Command> make_commands() {
        Answer::kLibraryWithConfig,
        {kJson,
         {"--resume", "", "go on from the newest checkpoint of the output; start if there is none"},
-        {"--overwrite", "", "replace the run that the output holds"}},
+        {"--overwrite", "", "replace the run that the output holds"},
+        kDryRun},
        {"attune train my.yaml --json", "attune train my.yaml --resume"}},
+      {"sweep",
+       "CONFIG key=a,b[,...] [key=...]",
+       "train every combination of some settings' values, and rank them on the validation set",
+       2,
+       kAny,
+       Answer::kLibraryWithSweep,
+       {kJson},
+       {"attune sweep my.yaml adapter.type=linear,two_layer train.learning_rate=1e-4,3e-4",
+        "attune sweep my.yaml train.weight_decay=0,0.01,0.1 train.epochs=5 output=runs/decay"}},
       {"evaluate",
        "",
        "rank a data set's passages for its queries, and measure",
@@ -96,6 +108,14 @@ std::vector<Command> make_commands() {
        Answer::kLibrary,
        {kJson},
        {"attune inspect runs/my-run/artifact --json"}},
+      {"export",
+       "ARTIFACT",
+       "an adapter and its base as one directory for sentence-transformers",
+       1,
+       1,
+       Answer::kLibrary,
+       {{"--output", "DIR", "written whole or not at all", true}, kBase, kJson},
+       {"attune export runs/my-run/artifact --output my-model"}},
       {"config",
        "check|print|doc [" + overrides + "]",
        "check a configuration, print it with its defaults, or document every setting",

@@ -23,7 +23,12 @@ struct Command {
   std::string positionals;  // for the help: "CONFIG [section.key=value ...]"
   std::string summary;
   std::size_t min_positionals = 0, max_positionals = 0;
-  enum class Answer { kProgram, kLibrary, kLibraryWithConfig } answer = Answer::kLibrary;
+  enum class Answer {
+    kProgram,
+    kLibrary,
+    kLibraryWithConfig,
+    kLibraryWithSweep
+  } answer = Answer::kLibrary;
   std::vector<Option> options;
   std::vector<std::string> examples;
 };

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "models/adapter_directory.h"
+#include "models/lora_directory.h"
 #include "models/model_directory.h"
 #include "retrieval/evaluation.h"
 #include "retrieval/report_table.h"
@@ -23,7 +24,9 @@ void evaluate_command(const Arguments& arguments, const RunConfig&) {
   std::vector<Evaluation> systems;
   for (const std::string& name : arguments.values("--model")) {
     // A base is for the adapters among them.
-    options.base = is_adapter_directory(resolve_model_path(name)) ? base : "";
+    const std::string directory = resolve_model_path(name);
+    const bool adapts = is_adapter_directory(directory) || is_lora_directory(directory);
+    options.base = adapts ? base : "";
     const auto model = resolve_embed_model(name, options);
     log_info(str_cat("evaluate: ", name, " on ", dataset.queries.size(), " queries and ",
                      dataset.corpus.size(), " passages"));

@@ -28,12 +28,14 @@ Json describe(const EmbeddingModel& model) {
   out["heads"] = config("num_attention_heads");
   out["max_length"] = model.max_length();
   out["pooling"] = pooling_names(model);
+  for (const Dense& dense : directory.dense) out["dense"].push_back(dense_json(dense));
   out["normalize"] = directory.normalize;
   out["prompts"] = {{"query", directory.prompts.query}, {"document", directory.prompts.document}};
   out["parameters"] = model.parameters().count();
   out["tensors"] = model.weights().entries().size();
   out["vocabulary"] = model.tokenizer().vocabulary_size();
   out["fingerprint"] = model.fingerprint();
+  if (!directory.lora_path.empty()) out["base"] = directory.transformer_path;
   const std::string sidecar = directory.path + "/attune.json";
   std::error_code ignored;
   if (std::filesystem::exists(sidecar, ignored)) out["lineage"] = read_json_file(sidecar);
@@ -45,6 +47,10 @@ Json describe_adapter(const std::string& directory) {
   Json out;
   out["adapter"] = directory;
   out["type"] = saved.type;
+  const bool both = saved.sides == AdapterSides::kBoth;
+  out["sides"] = both ? "both" : "query";
+  out["index"] = both ? "documents are turned too: an index of the base must be made anew"
+                      : "an index of the base stays valid";
   out["config"] = read_json_file(directory + "/config.json");
   std::int64_t count = 0;
   for (const auto& [name, tensor] : saved.adapter->parameters()) count += tensor.numel();

@@ -1,11 +1,14 @@
-// The C entry of libattune, which the small program calls when work starts.
+#include "apps/library_main.h"
+
 #include <functional>
 #include <map>
+#include <string_view>
 
 #include <c10/util/Exception.h>
 
 #include "apps/arguments.h"
 #include "apps/failure.h"
+#include "apps/resume_command.h"
 #include "apps/stop_signal.h"
 #include "apps/verbs.h"
 #include "core/error.h"
@@ -17,8 +20,9 @@ namespace {
 using Verb = void (*)(const Arguments&, const RunConfig&);
 
 const std::map<std::string, Verb> kVerbs = {
-    {"embed", embed_command}, {"evaluate", evaluate_command}, {"inspect", inspect_command},
-    {"run", run_command},     {"tokenize", tokenize_command}, {"train", train_command},
+    {"embed", embed_command},     {"evaluate", evaluate_command}, {"export", export_command},
+    {"inspect", inspect_command}, {"run", run_command},           {"tokenize", tokenize_command},
+    {"train", train_command},
 };
 
 // Torch's errors in our kinds; its message without the C++ backtrace.
@@ -29,7 +33,7 @@ const std::map<std::string, Verb> kVerbs = {
               (is_memory ? "out of memory: " : "LibTorch: ") + message);
 }
 
-Failure failure_of_current_exception() {
+Failure failure_of_current_exception(int argc, const char* const* argv) {
   try {
     throw;
   } catch (const c10::Error& error) {
@@ -40,7 +44,10 @@ Failure failure_of_current_exception() {
     }
   } catch (const Error& error) {
     Failure failure = describe_failure(std::current_exception());
-    if (error.kind() == ErrorKind::kInterrupted) failure.exit_code = stop_exit_code();
+    if (error.kind() == ErrorKind::kInterrupted) {
+      failure.exit_code = stop_exit_code();
+      failure.message += "; to go on: " + resume_command(argc, argv);
+    }
     return failure;
   } catch (...) {
     return describe_failure(std::current_exception());
@@ -50,20 +57,19 @@ Failure failure_of_current_exception() {
 }  // namespace
 }  // namespace attune
 
-// As main(): argv[1] is a command of the table, `config` what the command's CONFIG says (or the
-// defaults). Both sides are built from the same sources. Never throws.
-extern "C" __attribute__((visibility("default"))) int attune_main(int argc, char** argv,
-                                                                  const attune::RunConfig* config) {
+extern "C" int attune_main(int argc, char** argv, const attune::ReadConfig* read) {
   using namespace attune;
   bool json = false;
   try {
     const std::vector<std::string> words(argv + 2, argv + argc);
     const Arguments arguments(find_command(argv[1]), words);
     json = arguments.has("--json");
-    install_stop_signals();
-    kVerbs.at(argv[1])(arguments, *config);
+    if (argv[1] == std::string_view("sweep"))
+      sweep_command(arguments, read->sweep);
+    else
+      kVerbs.at(argv[1])(arguments, read->config);
     return 0;
   } catch (...) {
-    return report_failure(failure_of_current_exception(), json);
+    return report_failure(failure_of_current_exception(argc, argv), json);
   }
 }

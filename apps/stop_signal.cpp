@@ -15,7 +15,7 @@ static_assert(std::atomic<int>::is_always_lock_free);
 extern "C" void on_stop_signal(int signal) {
   if (received.exchange(signal) != 0) ::_exit(128 + signal);
   const int saved_errno = errno;
-  const char said[] = "\nstopping after this step (once more: at once)\n";
+  const char said[] = "\nstopping after this step and saving (once more: at once)\n";
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, said, sizeof said - 1);
   errno = saved_errno;
 }

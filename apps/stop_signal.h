@@ -1,5 +1,6 @@
-// SIGINT and SIGTERM ask the work to stop between two steps; the second one ends the process at
-// once.
+// SIGINT and SIGTERM ask a training to stop between two steps; the second one ends the process at
+// once, whatever it is doing. Commands that have nothing to go on from leave them as the system has
+// them.
 #pragma once
 
 namespace attune {

@@ -2,6 +2,7 @@
 #include "apps/stop_signal.h"
 #include "apps/verbs.h"
 #include "core/error.h"
+#include "pipeline/dry_run.h"
 #include "pipeline/run.h"
 
 namespace attune {
@@ -16,8 +17,18 @@ Existing existing_of(const Arguments& arguments) {
 
 }  // namespace
 
+void tell_dry_run(const Arguments& arguments, const RunConfig& config, bool whole_run) {
+  const DryRun told = dry_run(config, whole_run);
+  write_stdout(arguments.has("--json") ? told.json.dump() + "\n" : told.text);
+}
+
 void train_command(const Arguments& arguments, const RunConfig& config) {
   const Existing existing = existing_of(arguments);
+  if (arguments.has("--dry-run")) {
+    check_existing_training(config, existing);
+    return tell_dry_run(arguments, config, /*whole_run=*/false);
+  }
+  install_stop_signals();
   const TrainOutcome outcome = train(config, existing, stop_requested);
   Json answer;
   answer["status"] = "succeeded";

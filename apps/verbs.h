@@ -4,14 +4,20 @@
 
 #include "apps/arguments.h"
 #include "pipeline/run_config.h"
+#include "pipeline/sweep_plan.h"
 
 namespace attune {
 
 void embed_command(const Arguments& arguments, const RunConfig& config);
 void evaluate_command(const Arguments& arguments, const RunConfig& config);
+void export_command(const Arguments& arguments, const RunConfig& config);
 void inspect_command(const Arguments& arguments, const RunConfig& config);
 void run_command(const Arguments& arguments, const RunConfig& config);
+void sweep_command(const Arguments& arguments, const SweepPlan& plan);
 void tokenize_command(const Arguments& arguments, const RunConfig& config);
 void train_command(const Arguments& arguments, const RunConfig& config);
+
+// `--dry-run` of the two that train.
+void tell_dry_run(const Arguments& arguments, const RunConfig& config, bool whole_run);
 
 }  // namespace attune

@@ -24,15 +24,16 @@ using durable::throw_failure;
 using durable::write_all;
 namespace fs = std::filesystem;
 
-AppendFile::AppendFile(const std::string& path) : path_(path) {
+AppendFile::AppendFile(const std::string& path, Contents contents) : path_(path) {
   const Target target = split(path);
+  const int exclusive = contents == Contents::kRecords ? O_EXCL : 0;
   make_directories(target.folder);
   std::error_code ignored;
   const bool is_new = !fs::exists(path, ignored);
   require(perform(DurableOperation::kCreate, path,
                   [&] {
-                    descriptor_ =
-                        ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+                    descriptor_ = ::open(path.c_str(),
+                                         O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | exclusive, 0666);
                     return descriptor_ >= 0;
                   }),
           path, "open for appending");
@@ -79,16 +80,24 @@ void AppendFile::cut_torn_line() {
 
 void AppendFile::append_line(std::string_view line) {
   ATTUNE_ASSERT(line.find('\n') == std::string_view::npos);
+  append(std::string(line) + '\n');
+}
+
+void AppendFile::append_record(std::string_view bytes) { append(bytes); }
+
+void AppendFile::append(std::string_view bytes) {
   if (descriptor_ < 0)
     throw_error(ErrorKind::kResources, path_, ": cannot write: an earlier sync to disk failed");
-  std::string whole(line);
-  whole += '\n';
+  struct stat before{};
+  if (::fstat(descriptor_, &before) != 0) throw_failure(path_, "look at", errno);
   try {
-    write_all(descriptor_, path_, whole);
+    write_all(descriptor_, path_, bytes);
   } catch (...) {
-    // After a short write (a full disk) the line is torn: take its beginning away again.
+    // After a short write (a full disk) the end is torn: take what there is of it away again.
     try {
-      cut_torn_line();
+      perform(DurableOperation::kWrite, path_, [&] {
+        return !S_ISREG(before.st_mode) || ::ftruncate(descriptor_, before.st_size) == 0;
+      });
     } catch (...) {
     }
     throw;

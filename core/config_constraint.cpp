@@ -63,11 +63,13 @@ Constraint between(double minimum, double maximum) {
 Constraint one_of(std::vector<std::string> choices) { return {.choices = std::move(choices)}; }
 Constraint required() { return {.required = true}; }
 Constraint not_empty() { return {.not_empty = true}; }
+Constraint list_or_one() { return {.or_one = true}; }
 
 std::string describe(const Constraint& constraint) {
   std::vector<std::string> parts;
   if (constraint.required) parts.emplace_back("required");
   if (constraint.not_empty) parts.emplace_back("not empty");
+  if (constraint.or_one) parts.emplace_back("or one alone");
   if (const std::string range = range_text(constraint); !range.empty()) parts.push_back(range);
   if (!constraint.choices.empty()) parts.push_back("one of " + join_words(constraint.choices));
   return join_words(parts);

@@ -107,6 +107,14 @@ class ValueReader {
 
   template <class T>
   void read(std::vector<T>& value) const {
+    if (constraint_.or_one && (node_.kind == Kind::kScalar || node_.kind == Kind::kNull)) {
+      const std::size_t before = section_.mistakes->size();
+      T one{};
+      if (node_.kind == Kind::kScalar) read(one);
+      if (section_.mistakes->size() != before) return;
+      value.assign(one == T{} ? 0 : 1, one);
+      return;
+    }
     if (node_.kind != Kind::kList) {
       const bool of_strings = std::is_same_v<T, std::string>;
       return mistake(str_cat("expected a list", of_strings ? ", like [a, b]" : ", like [1, 3]",

@@ -27,6 +27,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace attune {
@@ -39,6 +40,7 @@ struct Constraint {
   std::vector<std::string> choices{};  // strings only; empty: anything
   bool required = false;               // the key must be given
   bool not_empty = false;              // strings and lists
+  bool or_one = false;                 // lists: one value alone is a list of one, none is empty
 };
 Constraint at_least(double minimum);
 Constraint above(double minimum);
@@ -46,6 +48,7 @@ Constraint between(double minimum, double maximum);
 Constraint one_of(std::vector<std::string> choices);
 Constraint required();
 Constraint not_empty();
+Constraint list_or_one();
 std::string describe(const Constraint& constraint);  // "required, between 0 and 1"; "" for anything
 
 // One value of the file with its place, and one thing that is wrong (core/config_node.h, private).
@@ -111,7 +114,9 @@ class ConfigDocument {
 class ConfigPrinter {
  public:
   template <class T>
-  void field(const char* key, const T& value, const char* /*help*/, const Constraint& = {}) {
+  void field(const char* key, const T& value, const char* /*help*/, const Constraint& c = {}) {
+    if constexpr (std::is_same_v<T, std::vector<std::string>>)
+      if (c.or_one && value.size() < 2) return print(key, value.empty() ? std::string() : value[0]);
     print(key, value);
   }
   template <class Section>

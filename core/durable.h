@@ -63,20 +63,25 @@ class DurableDirectory {
   bool committed_ = false;
 };
 
-// Appends whole lines (metrics.jsonl, journals): one write(2) per line; sync() makes them durable.
-// What a killed process left of an unfinished last line is cut off when the file is opened. After a
-// failed sync() every further call fails.
+// Appends whole lines (metrics.jsonl, journals) or records of bytes: one write(2) each; sync()
+// makes them durable. What a killed process left of an unfinished last line is cut off when the
+// file is opened; a file of records is begun anew every time. After a failed sync() every further
+// call fails.
 class AppendFile {
  public:
-  explicit AppendFile(const std::string& path);
+  enum class Contents : std::uint8_t { kLines, kRecords };
+  // kRecords: Error{kResources} where there is such a file already.
+  explicit AppendFile(const std::string& path, Contents contents = Contents::kLines);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
   void append_line(std::string_view line);  // without a newline in it
+  void append_record(std::string_view bytes);
   void sync();
 
  private:
   void cut_torn_line();
+  void append(std::string_view bytes);
   std::string path_;
   int descriptor_ = -1;
 };

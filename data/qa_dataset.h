@@ -50,22 +50,45 @@ struct EmbeddingQAFinetuneDataset {
   Fingerprint fingerprint() const;
 };
 
+// One of several data sets of which training rows are.
+struct RowSource {
+  std::string name;                                       // for errors
+  int columns = 0, labels_per_row = 0;                    // that its rows have
+  std::span<const std::vector<std::int64_t>> relevant{};  // as TrainingRows::relevant
+};
+
 // Rows for training: texts of the columns query, positive, negative_1, ...; they stay the data
-// set's, which outlives the rows.
+// set's, which outlives the rows. Rows of several data sets stand one set after the other
+// (data/training_sets.h).
 struct TrainingRows {
-  // [columns][rows]; every column of equal length
+  // [columns][rows]; every column of equal length, empty where a row's data set has fewer
   std::vector<std::vector<std::string_view>> columns;
   std::vector<std::int64_t> query_id;  // [rows] the data set's row of the query
-  // [columns - 1][rows] the data set's rows of the passages
+  // [columns - 1][rows] the data set's rows of the passages, -1 where there is none
   std::vector<std::vector<std::int64_t>> document_id;
-  // [queries of the data set] the passages that answer each; the data set's own
+  // [queries of the data set] the passages that answer each; the data set's own. Of several data
+  // sets: relevant_of().
   std::span<const std::vector<std::int64_t>> relevant;
-  std::vector<float> labels;  // [rows * labels_per_row], row by row; what they say is the loss's
+  // [rows * labels_per_row], row by row, 0 where a row's data set has fewer; what they say is the
+  // loss's
+  std::vector<float> labels;
   int labels_per_row = 0;
-  std::int64_t skipped_empty = 0;       // rows left out because a text was empty or white space
+  std::vector<int> source;         // [rows] number of the data set, ascending; empty: all of one
+  std::vector<RowSource> sources;  // [data sets], with `source`
+  std::int64_t skipped_empty = 0;  // rows left out because a text was empty or white space
   std::int64_t skipped_unanswered = 0;  // queries without a relevant passage
   std::int64_t num_rows() const {
     return columns.empty() ? 0 : static_cast<std::int64_t>(columns[0].size());
+  }
+  // What a row's data set has.
+  int num_columns(std::int64_t row) const {
+    return source.empty() ? static_cast<int>(columns.size()) : sources[source[row]].columns;
+  }
+  int num_labels(std::int64_t row) const {
+    return source.empty() ? labels_per_row : sources[source[row]].labels_per_row;
+  }
+  std::span<const std::vector<std::int64_t>> relevant_of(std::int64_t row) const {
+    return source.empty() ? relevant : sources[source[row]].relevant;
   }
   // Appends a row of this query and these passages. False, and nothing is added, if a text is
   // empty or white space.

@@ -21,7 +21,19 @@
 namespace attune {
 
 // Where in the network a dropout stands; part of the call key.
-enum class DropoutSite : std::uint8_t { kEmbeddings, kAttention, kAttentionOutput, kOutput };
+enum class DropoutSite : std::uint8_t {
+  kEmbeddings,
+  kAttention,
+  kAttentionOutput,
+  kOutput,
+  // Before the low rank part of each linear layer (models/linear.h).
+  kQueryLowRank,
+  kKeyLowRank,
+  kValueLowRank,
+  kAttentionOutputLowRank,
+  kIntermediateLowRank,
+  kOutputLowRank
+};
 
 ATTUNE_HOST_DEVICE std::uint64_t mix64(std::uint64_t x) {
   x ^= x >> 30;

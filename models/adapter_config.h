@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/config_reader.h"
 
@@ -14,7 +15,18 @@ struct AdapterConfig {
   std::string activation = "relu";
   bool add_residual = true;
   int rank = 16;
-  std::string start;
+  std::string sides = "query";
+  int out_features = 0;
+  std::vector<std::string> settings;
+  std::string start, vectors;
+
+  // An entry of `settings`, in "name=value".
+  struct Setting {
+    std::string name, value;
+  };
+  // What is wrong with `settings`; empty: nothing.
+  std::string settings_mistake() const;
+  static Setting split_setting(const std::string& entry);
 
   template <class Fields>
   void visit(Fields& f) {
@@ -28,7 +40,27 @@ struct AdapterConfig {
             one_of({"relu", "sigmoid", "tanh", "leaky_relu"}));
     f.field("add_residual", add_residual, "two_layer starts as the identity; without, at random");
     f.field("rank", rank, "of low_rank", at_least(1));
+    f.field("sides", sides,
+            "query: documents and their index stay as they are; both: documents go through the "
+            "adapter too, and their index is made anew",
+            one_of({"query", "both"}));
+    f.field("out_features", out_features,
+            "numbers of a vector behind the adapter, at most the base's (with sides both); 0: as "
+            "many",
+            at_least(0));
+    f.field("settings", settings,
+            "of a registered type: a list of \"name=value\", given to its factory");
     f.field("start", start, "a saved adapter to go on from; the settings above are then its own");
+    f.field("vectors", vectors,
+            "folder that keeps the base's vectors, which several runs may share; left out: "
+            "OUTPUT/vectors");
+    if (out_features > 0 && sides == "query")
+      f.mistake("out_features",
+                "a query of " + std::to_string(out_features) +
+                    " numbers does not fit the documents of the base: set adapter.sides to both "
+                    "(the documents' index must then be made anew)");
+    if (const std::string mistake = settings_mistake(); !mistake.empty())
+      f.mistake("settings", mistake);
   }
 };
 

@@ -26,18 +26,6 @@ std::vector<NamedTensor> named_tensors(const Adapter& adapter) {
   return tensors;
 }
 
-std::map<std::string, at::Tensor> stored_tensors(const std::string& directory) {
-  std::map<std::string, at::Tensor> stored;
-  if (const std::string path = directory + "/model.safetensors"; file_exists(path)) {
-    const Weights weights = Weights::from_file(path);
-    for (const auto& [name, entry] : weights.entries()) stored[name] = weights.stored(name);
-  } else {
-    for (NamedTensor& tensor : read_torch_state(directory + "/pytorch_model.bin"))
-      stored[tensor.name] = tensor.tensor;
-  }
-  return stored;
-}
-
 }  // namespace
 
 bool is_adapter_directory(const std::string& directory) {
@@ -48,8 +36,8 @@ bool is_adapter_directory(const std::string& directory) {
   return config.is_object() && config.contains("in_features") && !config.contains("model_type");
 }
 
-void save_adapter(const Adapter& adapter, const std::string& type, const std::string& directory,
-                  Json sidecar) {
+void save_adapter(const Adapter& adapter, const std::string& type, AdapterSides sides,
+                  const std::string& directory, Json sidecar) {
   const std::unique_ptr<Adapter> merged = adapter.merged();
   const Adapter& saved = merged ? *merged : adapter;
   const std::vector<NamedTensor> tensors = named_tensors(saved);
@@ -57,10 +45,12 @@ void save_adapter(const Adapter& adapter, const std::string& type, const std::st
     if (!at::isfinite(tensor.tensor).all().item<bool>())
       throw_error(ErrorKind::kDiverged, directory, ": not written: ", tensor.name,
                   " holds NaN or infinity");
-  sidecar["adapter"]["type"] = merged ? "linear" : type;  // the one kind that others fold into
+  Json& own = sidecar["adapter"];
+  own["type"] = merged ? "linear" : type;  // the one kind that others fold into
+  own["sides"] = sides == AdapterSides::kBoth ? "both" : "query";
   DurableDirectory out(directory);
   out.write("config.json", saved.config_json());
-  out.write("pytorch_model.bin", torch_state_bytes(tensors));
+  if (sides == AdapterSides::kQuery) out.write("pytorch_model.bin", torch_state_bytes(tensors));
   write_safetensors(out, "model.safetensors", tensors);
   out.write("attune.json", sidecar.dump(2) + "\n");
   out.commit();
@@ -75,18 +65,23 @@ SavedAdapter load_adapter(const std::string& directory) {
     throw_error(ErrorKind::kData, directory, ": config.json and attune.json must hold objects");
   // LlamaIndex does not record the class: its two are told apart by their keys.
   result.type = config.contains("hidden_features") ? "two_layer" : "linear";
-  if (const auto own = result.sidecar.find("adapter"); own != result.sidecar.end() &&
-                                                       own->is_object() && own->contains("type") &&
-                                                       (*own)["type"].is_string())
-    result.type = (*own)["type"].get<std::string>();
+  if (const auto own = result.sidecar.find("adapter");
+      own != result.sidecar.end() && own->is_object()) {
+    if (own->contains("type") && (*own)["type"].is_string())
+      result.type = (*own)["type"].get<std::string>();
+    const Json sides = own->value("sides", Json("query"));  // those of before had no such key
+    if (sides != "query" && sides != "both")
+      throw_error(ErrorKind::kData, directory, "/attune.json: the adapter's sides are ",
+                  sides.dump(), ", expected \"query\" or \"both\"");
+    if (sides == "both") result.sides = AdapterSides::kBoth;
+  }
   try {
     result.adapter = make_adapter(result.type, config, /*seed=*/0);
-  } catch (const nlohmann::json::exception& error) {
-    throw_error(ErrorKind::kData, config_path, ": ", error.what());
   } catch (const Error& error) {
     throw_error(ErrorKind::kData, config_path, ": ", error.what());
   }
-  std::map<std::string, at::Tensor> stored = stored_tensors(directory);
+  std::map<std::string, at::Tensor> stored =
+      read_state(directory + "/model.safetensors", directory + "/pytorch_model.bin");
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : result.adapter->parameters()) {
     const auto found = stored.find(name);

@@ -3,6 +3,7 @@
 // not keep: the type and the base model. Formats: docs/formats.md.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -12,18 +13,24 @@
 
 namespace attune {
 
+// Whose vectors the adapter turns. With kBoth an index made with the base does not fit.
+enum class AdapterSides : std::uint8_t { kQuery, kBoth };
+
 // Whether `directory` holds an adapter, ours or LlamaIndex's, and not a model.
 bool is_adapter_directory(const std::string& directory);
 
 // Whole or not at all; merged, if the adapter folds. `sidecar` is attune.json, to whose "adapter"
-// the type is added. Non-finite weights are refused: Error{kDiverged}.
-void save_adapter(const Adapter& adapter, const std::string& type, const std::string& directory,
-                  Json sidecar);
+// type and sides are added. Without pytorch_model.bin for kBoth: LlamaIndex, which would put the
+// adapter behind queries alone, cannot load it then. Non-finite weights are refused:
+// Error{kDiverged}.
+void save_adapter(const Adapter& adapter, const std::string& type, AdapterSides sides,
+                  const std::string& directory, Json sidecar);
 
 struct SavedAdapter {
   std::unique_ptr<Adapter> adapter;
   std::string type;
-  Json sidecar;  // an empty object for LlamaIndex's
+  AdapterSides sides = AdapterSides::kQuery;
+  Json sidecar = Json::object();  // an empty object for LlamaIndex's
 };
 
 // Error{kData} with the file: what is missing, of another shape, or not understood.

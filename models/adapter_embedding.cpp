@@ -15,8 +15,9 @@
 namespace attune {
 
 AdapterEmbeddingModel::AdapterEmbeddingModel(std::shared_ptr<const BaseEmbedding> base,
-                                             std::shared_ptr<const Adapter> adapter)
-    : base_(std::move(base)), adapter_(std::move(adapter)) {
+                                             std::shared_ptr<const Adapter> adapter,
+                                             AdapterSides sides)
+    : base_(std::move(base)), adapter_(std::move(adapter)), sides_(sides) {
   const c10::InferenceMode inference;
   const std::int64_t width = base_->dimension();
   at::Tensor y;
@@ -27,24 +28,35 @@ AdapterEmbeddingModel::AdapterEmbeddingModel(std::shared_ptr<const BaseEmbedding
     throw_error(ErrorKind::kData, "the adapter does not take ", width, "-dimensional vectors of ",
                 base_->model_name(), ": ", reason.substr(0, reason.find('\n')));
   }
-  if (y.dim() != 2 || y.size(1) != width)
-    throw_error(ErrorKind::kData, "the adapter does not give ", width,
-                "-dimensional vectors: queries would not fit the documents of ",
+  if (y.dim() != 2 || y.size(0) != 1 || y.size(1) < 1)
+    throw_error(ErrorKind::kData, "the adapter does not give one vector for one of ",
                 base_->model_name());
+  dimension_ = static_cast<int>(y.size(1));
+  if (sides_ == AdapterSides::kQuery && dimension_ != width)
+    throw_error(ErrorKind::kData, "the adapter gives ", dimension_, "-dimensional vectors, not ",
+                width, "-dimensional ones: queries would not fit the documents of ",
+                base_->model_name());
+  query_space_ = space_of(base_->query_space());
+  document_space_ =
+      sides_ == AdapterSides::kBoth ? space_of(base_->document_space()) : base_->document_space();
+}
+
+std::string AdapterEmbeddingModel::space_of(const std::string& base_space) const {
   Sha256 hash;
-  hash.update(base_->query_space()).update(adapter_->config_json());
+  hash.update(base_space).update(adapter_->config_json());
   for (const auto& [name, tensor] : adapter_->parameters()) {
     const at::Tensor flat = tensor.detach().contiguous();
     hash.update(std::as_bytes(std::span(flat.const_data_ptr<float>(), flat.numel())));
   }
-  query_space_ = hash.hex();
+  return hash.hex();
 }
 
 void AdapterEmbeddingModel::embed(Role role, std::span<const std::string_view> texts,
                                   std::span<float> out) const {
   std::vector<float> vectors = role == Role::kQuery ? base_->get_query_embedding_batch(texts)
                                                     : base_->get_text_embedding_batch(texts);
-  if (role == Role::kQuery && !texts.empty()) {
+  const bool turned = role == Role::kQuery || sides_ == AdapterSides::kBoth;
+  if (turned && !texts.empty()) {
     const c10::InferenceMode inference;
     const at::Tensor y =
         adapter_
@@ -57,8 +69,7 @@ void AdapterEmbeddingModel::embed(Role role, std::span<const std::string_view> t
   }
 }
 
-std::shared_ptr<const BaseEmbedding> load_adapter_embedding(const std::string& directory,
-                                                            const EmbedOptions& options) {
+AdapterWithBase load_adapter_with_base(const std::string& directory, const EmbedOptions& options) {
   SavedAdapter saved = load_adapter(directory);
   const Json own = saved.sidecar.value("adapter", Json::object());
   EmbedOptions of_base = options;
@@ -84,7 +95,14 @@ std::shared_ptr<const BaseEmbedding> load_adapter_embedding(const std::string& d
     log_warning(str_cat(directory,
                         ": the adapter does not say which base model it was trained on; ", base,
                         " is taken as given"));
-  return std::make_shared<AdapterEmbeddingModel>(std::move(model), std::move(saved.adapter));
+  return {std::move(saved), std::move(model)};
+}
+
+std::shared_ptr<const BaseEmbedding> load_adapter_embedding(const std::string& directory,
+                                                            const EmbedOptions& options) {
+  AdapterWithBase loaded = load_adapter_with_base(directory, options);
+  return std::make_shared<AdapterEmbeddingModel>(
+      std::move(loaded.base), std::move(loaded.saved.adapter), loaded.saved.sides);
 }
 
 }  // namespace attune

@@ -8,6 +8,7 @@
 #include "core/durable.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "models/lora_directory.h"
 
 namespace attune {
 namespace {
@@ -22,7 +23,7 @@ Json pooling_json(const EmbeddingModel& model) {
       if (m == mode) return true;
     return false;
   };
-  const int width = model.dimension() / static_cast<int>(model.directory().pooling.size());
+  const int width = model.pooled_dimension() / static_cast<int>(model.directory().pooling.size());
   return {{"word_embedding_dimension", width},
           {"pooling_mode_cls_token", has(PoolingMode::kCls)},
           {"pooling_mode_mean_tokens", has(PoolingMode::kMean)},
@@ -54,51 +55,96 @@ Json st_config_json(const ModelDirectory& directory) {
   }
   config["prompts"]["query"] = directory.prompts.query;
   config["prompts"]["document"] = directory.prompts.document;
+  for (const auto& [name, prompt] : directory.prompts.further) config["prompts"][name] = prompt;
   if (!config.contains("default_prompt_name")) config["default_prompt_name"] = nullptr;
   if (!config.contains("similarity_fn_name")) config["similarity_fn_name"] = "cosine";
   return config;
 }
 
 std::vector<NamedTensor> all_tensors(const EmbeddingModel& model) {
-  std::vector<NamedTensor> tensors = model.parameters().stored_tensors();
-  std::set<std::string> trained;
-  for (const NamedTensor& tensor : tensors) trained.insert(tensor.name);
+  std::vector<NamedTensor> tensors = model.encoder_tensors();
+  std::set<std::string> used;
+  for (const NamedTensor& tensor : tensors) used.insert(tensor.name);
   for (const auto& [name, entry] : model.weights().entries()) {
-    if (trained.count(name) || name == "embeddings.position_ids") continue;
+    if (used.count(name) || name == "embeddings.position_ids") continue;
     tensors.push_back({name, model.weights().stored(name)});
   }
   return tensors;
 }
 
-}  // namespace
-
-void write_artifact(const EmbeddingModel& model, const std::string& directory, const Json& lineage,
-                    const std::string& card) {
-  if (!at::isfinite(model.parameters().values()).all().item<bool>())
-    throw_error(ErrorKind::kDiverged, directory, ": not written: the weights hold NaN or infinity");
+// What both kinds of weights need beside them.
+void write_tokenizer(const EmbeddingModel& model, const std::string& folder,
+                     DurableDirectory& out) {
   const ModelDirectory& source = model.directory();
-  DurableDirectory out(directory);
-  write_safetensors(out, "model.safetensors", all_tensors(model));
-  Json config = source.config;
-  for (const char* key : {"torch_dtype", "dtype"})
-    if (config.contains(key)) config[key] = "float32";  // what is written, whatever was read
-  out.write("config.json", text_of(config));
   for (const char* name :
        {"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"}) {
-    const fs::path file = fs::path(source.transformer_path) / name;
-    if (file_exists(file.string())) out.copy_file(file.string(), name);
+    const fs::path file = fs::path(source.tokenizer_path) / name;
+    if (file_exists(file.string())) out.copy_file(file.string(), folder + name);
   }
+  out.write(folder + "sentence_bert_config.json",
+            text_of({{"max_seq_length", source.max_length}, {"do_lower_case", false}}));
+}
+
+// The modules after the transformer, and the list of all of them.
+void write_modules(DurableDirectory& out, const EmbeddingModel& model) {
+  const ModelDirectory& source = model.directory();
   Json modules =
       Json::array({module_json(0, "", "Transformer"), module_json(1, "1_Pooling", "Pooling")});
+  write_pooling(model, "1_Pooling/", out);
+  for (std::size_t i = 0; i < source.dense.size(); ++i) {
+    const int index = static_cast<int>(i) + 2;
+    const std::string folder = str_cat(index, "_Dense");
+    modules.push_back(module_json(index, folder, "Dense"));
+    write_dense(model, i, folder + "/", out);
+  }
   if (source.normalize) {
-    modules.push_back(module_json(2, "2_Normalize", "Normalize"));
-    out.write("2_Normalize/config.json", "{}\n");  // hubs and archives drop empty directories
+    const int index = static_cast<int>(source.dense.size()) + 2;
+    const std::string folder = str_cat(index, "_Normalize");
+    modules.push_back(module_json(index, folder, "Normalize"));
+    out.write(folder + "/config.json", "{}\n");  // hubs and archives drop empty directories
   }
   out.write("modules.json", text_of(modules));
-  out.write("1_Pooling/config.json", text_of(pooling_json(model)));
-  out.write("sentence_bert_config.json",
-            text_of({{"max_seq_length", source.max_length}, {"do_lower_case", false}}));
-  out.write("config_sentence_transformers.json", text_of(st_config_json(source)));
+}
+
+}  // namespace
+
+void write_transformer(const EmbeddingModel& model, const std::string& folder,
+                       DurableDirectory& out) {
+  write_safetensors(out, folder + "model.safetensors", all_tensors(model));
+  Json config = model.directory().config;
+  for (const char* key : {"torch_dtype", "dtype"})
+    if (config.contains(key)) config[key] = "float32";  // what is written, whatever was read
+  out.write(folder + "config.json", text_of(config));
+  write_tokenizer(model, folder, out);
+}
+
+void write_pooling(const EmbeddingModel& model, const std::string& folder, DurableDirectory& out) {
+  out.write(folder + "config.json", text_of(pooling_json(model)));
+}
+
+void write_dense(const EmbeddingModel& model, std::size_t index, const std::string& folder,
+                 DurableDirectory& out) {
+  out.write(folder + "config.json", text_of(dense_json(model.directory().dense[index])));
+  write_safetensors(out, folder + "model.safetensors", model.dense_tensors(index));
+}
+
+void write_st_config(const EmbeddingModel& model, DurableDirectory& out) {
+  out.write("config_sentence_transformers.json", text_of(st_config_json(model.directory())));
+}
+
+void write_artifact(const EmbeddingModel& model, const std::string& directory, const Json& lineage,
+                    const std::string& card, const ArtifactWeights& weights) {
+  if (!at::isfinite(model.parameters().values()).all().item<bool>())
+    throw_error(ErrorKind::kDiverged, directory, ": not written: the weights hold NaN or infinity");
+  DurableDirectory out(directory);
+  if (weights.lora_only) {
+    write_lora(out, model.lora(), weights.dropout, weights.base);
+    write_tokenizer(model, "", out);
+  } else {
+    write_transformer(model, "", out);
+  }
+  write_modules(out, model);
+  write_st_config(model, out);
   out.write("attune.json", text_of(lineage));
   out.write("README.md", card);
   out.commit();

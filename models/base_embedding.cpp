@@ -36,8 +36,6 @@ std::shared_ptr<const BaseEmbedding> resolve_embed_model(const std::string& mode
                                                          const EmbedOptions& options) {
   const std::string directory = resolve_model_path(model);
   if (is_adapter_directory(directory)) return load_adapter_embedding(directory, options);
-  if (!options.base.empty())
-    throw_error(ErrorKind::kConfig, model, " is a whole model: a base is for adapters only");
   return load_encoder_embedding(model, options);
 }
 

@@ -8,6 +8,7 @@
 namespace attune {
 namespace {
 
+constexpr std::size_t kBlock = 1024;   // texts embedded and written at a time
 constexpr std::size_t kKeyBytes = 64;  // SHA-256 as hexadecimal digits
 
 }  // namespace
@@ -48,26 +49,37 @@ void CachedEmbedding::embed(Role role, std::span<const std::string_view> texts,
       absent_keys.push_back(keys.back());
     }
   }
-  if (!absent.empty()) {
+  for (std::size_t done = 0; done < absent.size(); done += kBlock) {
+    const std::size_t count = std::min(kBlock, absent.size() - done);
     try {
-      std::vector<float> vectors = role == Role::kQuery ? base_->get_query_embedding_batch(absent)
-                                                        : base_->get_text_embedding_batch(absent);
-      std::string records;
-      for (std::size_t i = 0; i < absent.size(); ++i)
-        records.append(absent_keys[i])
-            .append(reinterpret_cast<const char*>(vectors.data() + i * width), 4 * width);
-      if (store.file) store.file->append(records);
-      store.added.push_back(std::move(vectors));
+      if (done > 0 && stop_ && stop_())
+        throw_error(ErrorKind::kInterrupted, base_->model_name(), ": stopped after embedding ",
+                    done, " of ", absent.size(), " texts, which are kept");
+      add(store, role, std::span(absent).subspan(done, count),
+          std::span(absent_keys).subspan(done, count));
     } catch (...) {
-      for (const std::string& key : absent_keys) store.places.erase(key);
+      for (std::size_t i = done; i < absent.size(); ++i) store.places.erase(absent_keys[i]);
       throw;
     }
-    for (std::size_t i = 0; i < absent.size(); ++i)
-      store.places[absent_keys[i]] = store.added.back().data() + i * width;
-    computed_ += static_cast<std::int64_t>(absent.size());
   }
   for (std::size_t i = 0; i < texts.size(); ++i)
     std::copy_n(store.places.at(keys[i]), width, out.data() + i * width);
+}
+
+void CachedEmbedding::add(Store& store, Role role, std::span<const std::string_view> texts,
+                          std::span<const std::string> keys) const {
+  const auto width = static_cast<std::size_t>(dimension());
+  std::vector<float> vectors = role == Role::kQuery ? base_->get_query_embedding_batch(texts)
+                                                    : base_->get_text_embedding_batch(texts);
+  std::string records;
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    records.append(keys[i]).append(reinterpret_cast<const char*>(vectors.data() + i * width),
+                                   sizeof(float) * width);
+  if (store.file) store.file->append(records);
+  store.added.push_back(std::move(vectors));
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    store.places[keys[i]] = store.added.back().data() + i * width;
+  computed_ += std::ssize(texts);
 }
 
 }  // namespace attune

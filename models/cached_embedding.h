@@ -7,6 +7,7 @@
 // vector (dimension x fp32, little-endian), in any order (core/record_file.h).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -31,6 +32,10 @@ class CachedEmbedding : public BaseEmbedding {
   std::string query_space() const override { return base_->query_space(); }
   std::int64_t computed() const { return computed_; }  // texts that the base embedded
 
+  // Asked after each block of 1,024 texts that the base embeds: true is Error{kInterrupted}. The
+  // blocks before are in the files, and going on later gives equal blocks.
+  void stop_when(std::function<bool()> stop_requested) { stop_ = std::move(stop_requested); }
+
  protected:
   void embed(Role role, std::span<const std::string_view> texts,
              std::span<float> out) const override;
@@ -42,8 +47,12 @@ class CachedEmbedding : public BaseEmbedding {
     std::unordered_map<std::string, const float*> places;  // by SHA-256 of the text
   };
   void open(Role role, const std::string& folder, const std::string& precision);
+  // Embeds texts that the store has not, and keeps them there.
+  void add(Store& store, Role role, std::span<const std::string_view> texts,
+           std::span<const std::string> keys) const;
 
   std::shared_ptr<const BaseEmbedding> base_;
+  std::function<bool()> stop_;
   mutable std::mutex mutex_;
   mutable Store stores_[2];
   mutable std::int64_t computed_ = 0;

@@ -6,8 +6,10 @@
 #include <c10/util/Exception.h>
 
 #include "core/error.h"
+#include "core/memory.h"
 #ifdef ATTUNE_WITH_CUDA
 #include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
 #include <cuda_runtime.h>
 #endif
 
@@ -52,6 +54,19 @@ at::Device resolve_device(const std::string& name) {
     throw_error(ErrorKind::kResources, "device '", name, "': this machine has ",
                 cuda_device_count(), " GPU(s), numbered from 0");
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+std::int64_t available_memory_of(const at::Device& device) {
+#ifdef ATTUNE_WITH_CUDA
+  if (device.is_cuda()) {
+    const c10::cuda::CUDAGuard guard(device);
+    std::size_t free = 0, total = 0;
+    if (cudaMemGetInfo(&free, &total) == cudaSuccess) return static_cast<std::int64_t>(free);
+  }
+#else
+  (void)device;
+#endif
+  return available_memory();
 }
 
 bool is_out_of_memory(const std::exception& error) {

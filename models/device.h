@@ -1,6 +1,7 @@
 // Devices by the names of the configuration: auto, cpu, cuda, cuda:N.
 #pragma once
 
+#include <cstdint>
 #include <exception>
 #include <string>
 
@@ -15,6 +16,9 @@ at::Device resolve_device(const std::string& name);
 
 // "Intel Xeon ...", "NVIDIA H200": for logs, reports and checkpoints.
 std::string describe_device(const at::Device& device);
+
+// Bytes that tensors on it may still take: core/memory.h, on CUDA what the driver calls free.
+std::int64_t available_memory_of(const at::Device& device);
 
 // Whether an exception says that memory ran out, on whatever device (LibTorch's CPU allocator
 // throws no type of its own).

@@ -91,7 +91,7 @@ std::shared_ptr<const EncoderEmbedding> load_encoder_embedding(const std::string
   const at::ScalarType compute = products == at::kChar ? at::kBFloat16 : products;
   if (options.batch_tokens < 0)
     throw_error(ErrorKind::kConfig, "batch_tokens ", options.batch_tokens, ": expected at least 0");
-  auto loaded = EmbeddingModel::load(resolve_model_path(model), device);
+  auto loaded = EmbeddingModel::load(resolve_model_path(model), device, options.base);
   if (options.max_length != 0) loaded->set_max_length(options.max_length);
   if (options.override_prompts)
     loaded->set_prompts({options.query_prompt, options.document_prompt});

@@ -16,6 +16,7 @@ struct ForwardOptions {
   std::optional<double> dropout;  // both probabilities; none: those of the model's config.json
   std::uint64_t seed = 0;         // with `step` the key of dropout (kernels/counter_dropout.h)
   std::int64_t step = 0;
+  bool recompute_layers = false;  // backward computes them again: models/recompute.h
 };
 
 }  // namespace attune

@@ -5,16 +5,35 @@
 // On the processor the gradients of weight and bias are added to the arena in place.
 #pragma once
 
+#include <vector>
+
 #include <ATen/core/Tensor.h>
 #include <c10/core/ScalarType.h>
 
+#include "kernels/counter_dropout.h"
+#include "models/forward_options.h"
+#include "models/packed_tokens.h"
+
 namespace attune {
 
+// What LoRA (Hu et al. 2021) adds to the outputs [first_row, first_row + b.size(0)) of a layer:
+//   scale * dropout(x) A^T B^T
+struct LowRank {
+  at::Tensor a;  // [rank, in] fp32
+  at::Tensor b;  // [rows, rank] fp32
+  std::int64_t first_row = 0;
+  double scale = 1;
+  double dropout = 0;  // in training; its mask is keyed by the next two
+  int encoder_layer = 0;
+  DropoutSite site = DropoutSite::kQueryLowRank;
+};
+
 struct Linear {
-  at::Tensor weight;       // [out, in] fp32
-  at::Tensor bias;         // [out] fp32
-  at::Tensor packed = {};  // see pack(); else undefined
-  at::Tensor scales = {};  // [out] fp32 where `packed` is int8
+  at::Tensor weight;                   // [out, in] fp32
+  at::Tensor bias;                     // [out] fp32; undefined: none
+  at::Tensor packed = {};              // see pack(); else undefined
+  at::Tensor scales = {};              // [out] fp32 where `packed` is int8
+  std::vector<LowRank> low_rank = {};  // in the order of first_row; their rows do not overlap
 };
 
 // For serving on the processor: keeps the weight, rounded to `products` (kFloat, kBFloat16, or
@@ -27,7 +46,12 @@ void pack(Linear& layer, at::ScalarType products);
 // x, W and b are rounded, sums are fp32; gradients of W and b reach the fp32 parameters.
 at::Tensor linear(const at::Tensor& x, const Linear& layer, at::ScalarType compute);
 
+// The same plus the layer's low rank parts; row i of x belongs to token i.
+at::Tensor linear(const at::Tensor& x, const Linear& layer, const PackedTokens& tokens,
+                  const ForwardOptions& options);
+
 // erf GELU of linear(x): its backward needs no exponential (kernels/gelu.h).
-at::Tensor linear_gelu(const at::Tensor& x, const Linear& layer, at::ScalarType compute);
+at::Tensor linear_gelu(const at::Tensor& x, const Linear& layer, const PackedTokens& tokens,
+                       const ForwardOptions& options);
 
 }  // namespace attune

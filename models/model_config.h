@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/config_reader.h"
 
@@ -10,12 +11,27 @@ namespace attune {
 struct PromptsConfig {
   bool given = false;  // not given: the base model's stored prompts
   std::string query, document;
+  std::vector<std::string> columns;
 
   template <class Fields>
   void visit(Fields& f) {
     f.field("query", query, "put before every query, in training, evaluation and the saved model");
     f.field("document", document, "put before every passage");
-    given = given || f.has("query") || f.has("document");
+    f.field("columns", columns,
+            "instead of both: put before the texts of each column of the training rows; the first "
+            "is the query's, the second the document's");
+    given = given || f.has("query") || f.has("document") || f.has("columns");
+    if (!columns.empty() && ((!query.empty() && query != query_text()) ||
+                             (!document.empty() && document != document_text())))
+      f.mistake("columns",
+                "model.prompts.columns says query and document too: give either it or those");
+  }
+
+  // Saved as "query" and "document", and used by evaluation; the prompts of further columns are
+  // saved as "negative_1", "negative_2", ...
+  const std::string& query_text() const { return columns.empty() ? query : columns[0]; }
+  const std::string& document_text() const {
+    return columns.empty() ? document : columns[columns.size() > 1 ? 1 : 0];
   }
 };
 

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "models/lora_directory.h"
 
 namespace attune {
 namespace {
@@ -42,7 +43,7 @@ int read_length(const Json& json, const char* key, const std::string& path) {
   return value > 1e9 ? 0 : static_cast<int>(value);
 }
 
-enum class ModuleKind { kTransformer, kPooling, kNormalize };
+enum class ModuleKind { kTransformer, kPooling, kDense, kNormalize };
 
 ModuleKind module_kind(const std::string& type, const std::string& path) {
   static const std::pair<const char*, ModuleKind> kTypes[] = {
@@ -50,6 +51,9 @@ ModuleKind module_kind(const std::string& type, const std::string& path) {
       {"sentence_transformers.base.modules.transformer.Transformer", ModuleKind::kTransformer},
       {"sentence_transformers.models.Pooling", ModuleKind::kPooling},
       {"sentence_transformers.sentence_transformer.modules.pooling.Pooling", ModuleKind::kPooling},
+      {"sentence_transformers.models.Dense", ModuleKind::kDense},
+      {"sentence_transformers.base.modules.dense.Dense", ModuleKind::kDense},
+      {"sentence_transformers.sentence_transformer.modules.dense.Dense", ModuleKind::kDense},
       {"sentence_transformers.models.Normalize", ModuleKind::kNormalize},
       {"sentence_transformers.base.modules.normalize.Normalize", ModuleKind::kNormalize},
       {"sentence_transformers.sentence_transformer.modules.normalize.Normalize",
@@ -58,7 +62,7 @@ ModuleKind module_kind(const std::string& type, const std::string& path) {
     if (type == name) return kind;
   throw_error(
       ErrorKind::kData, path, ": module type '", type,
-      "' is not supported; known: Transformer, Pooling, Normalize of sentence_transformers");
+      "' is not supported; known: Transformer, Pooling, Dense, Normalize of sentence_transformers");
 }
 
 fs::path inside(const fs::path& root, const std::string& relative, const std::string& place) {
@@ -104,6 +108,26 @@ std::vector<PoolingMode> read_pooling(const Json& json, const std::string& path)
   return modes;
 }
 
+// Transformer, Pooling, any number of Dense, perhaps Normalize.
+bool is_known_order(const std::vector<ModuleKind>& kinds) {
+  std::size_t i = 2;
+  if (kinds.size() < i || kinds[0] != ModuleKind::kTransformer || kinds[1] != ModuleKind::kPooling)
+    return false;
+  while (i < kinds.size() && kinds[i] == ModuleKind::kDense) ++i;
+  if (i < kinds.size() && kinds[i] == ModuleKind::kNormalize) ++i;
+  return i == kinds.size();
+}
+
+void add_dense(const fs::path& folder, ModelDirectory& model) {
+  const std::string path = (folder / "config.json").string();
+  Dense dense = read_dense(read_object(path), path);
+  if (!model.dense.empty() && model.dense.back().out_features != dense.in_features)
+    throw_error(ErrorKind::kData, path, ": \"in_features\" is ", dense.in_features,
+                ", the Dense module before gives ", model.dense.back().out_features);
+  dense.folder = folder.string();
+  model.dense.push_back(std::move(dense));
+}
+
 void read_modules(const fs::path& root, ModelDirectory& model) {
   const std::string path = (root / "modules.json").string();
   const Json modules = read_json_file(path, kMaxJson);
@@ -124,14 +148,13 @@ void read_modules(const fs::path& root, ModelDirectory& model) {
       model.include_prompt =
           read_bool(pooling, "include_prompt", true, (folder / "config.json").string());
     }
+    if (kinds.back() == ModuleKind::kDense) add_dense(folder, model);
     if (kinds.back() == ModuleKind::kNormalize) model.normalize = true;
   }
-  using Kinds = std::vector<ModuleKind>;
-  if (kinds != Kinds{ModuleKind::kTransformer, ModuleKind::kPooling} &&
-      kinds != Kinds{ModuleKind::kTransformer, ModuleKind::kPooling, ModuleKind::kNormalize})
+  if (!is_known_order(kinds))
     throw_error(ErrorKind::kData, path,
-                ": expected the modules Transformer, Pooling and perhaps Normalize, "
-                "in this order");
+                ": expected the modules Transformer, Pooling, perhaps Dense ones and perhaps "
+                "Normalize, in this order");
 }
 
 void read_prompts(const fs::path& root, ModelDirectory& model) {
@@ -156,8 +179,8 @@ void read_prompts(const fs::path& root, ModelDirectory& model) {
     }
 }
 
-void read_max_length(ModelDirectory& model) {
-  const fs::path folder(model.transformer_path);
+// From the files of `folder`: where the Transformer module is saved.
+void read_max_length(const fs::path& folder, ModelDirectory& model) {
   const fs::path classic = folder / "sentence_bert_config.json",
                  tokenizer = folder / "tokenizer_config.json";
   const Json sentence = read_object_if_there(classic);
@@ -171,9 +194,49 @@ void read_max_length(ModelDirectory& model) {
         read_length(read_object_if_there(tokenizer), "model_max_length", tokenizer.string());
 }
 
+// What a PEFT directory adapts: `base`, or what it names.
+ModelDirectory read_base(const std::string& directory, const std::string& base) {
+  const std::string name = base.empty() ? lora_base(directory) : base;
+  if (name.empty())
+    throw_error(ErrorKind::kConfig, directory,
+                ": names no base model (base_model_name_or_path): give one with --base");
+  std::string path;
+  try {
+    path = resolve_model_path(name);
+  } catch (const Error&) {
+    throw_error(ErrorKind::kData, directory, ": its base model '", name,
+                "' is not there; --base M names another place");
+  }
+  ModelDirectory found = read_model_directory(path);
+  if (!found.lora_path.empty())
+    throw_error(ErrorKind::kData, directory, ": its base ", path,
+                " is a PEFT directory itself; save that merged first");
+  return found;
+}
+
+// The PEFT directory's own modules, limit, prompts and tokenizer where it has them
+// (sentence-transformers writes them), else the base's.
+void take_from_base(const fs::path& root, const std::string& base, ModelDirectory& model) {
+  ModelDirectory found = read_base(model.transformer_path, base);
+  const std::string folder = model.transformer_path;
+  if (file_exists((root / "modules.json").string())) {
+    model.config = found.config;
+    model.transformer_path = found.transformer_path;
+    read_prompts(root, model);
+    read_max_length(folder, model);
+    if (model.max_length == 0) model.max_length = found.max_length;
+  } else {
+    found.path = model.path;
+    model = std::move(found);
+  }
+  model.lora_path = folder;
+  const bool has_tokenizer = file_exists((fs::path(folder) / "tokenizer.json").string());
+  model.tokenizer_path = has_tokenizer ? folder : model.transformer_path;
+}
+
 }  // namespace
 
-ModelDirectory read_model_directory(const std::string& path) {
+ModelDirectory read_model_directory(const std::string& path, const std::string& base) {
   const fs::path root(path);
   std::error_code ignored;
   if (!fs::is_directory(root, ignored))
@@ -182,12 +245,19 @@ ModelDirectory read_model_directory(const std::string& path) {
   model.path = model.transformer_path = path;
   if (file_exists((root / "modules.json").string()))
     read_modules(root, model);
-  else if (!file_exists((root / "config.json").string()))
+  else if (!file_exists((root / "config.json").string()) && !is_lora_directory(path))
     throw_error(ErrorKind::kData, path,
                 ": not a model: neither modules.json nor config.json is there");
+  if (is_lora_directory(model.transformer_path)) {
+    take_from_base(root, base, model);
+    return model;
+  }
+  if (!base.empty())
+    throw_error(ErrorKind::kConfig, path, " is a whole model: a base is for adapters only");
+  model.tokenizer_path = model.transformer_path;
   model.config = read_object(fs::path(model.transformer_path) / "config.json");
   read_prompts(root, model);
-  read_max_length(model);
+  read_max_length(model.transformer_path, model);
   return model;
 }
 

@@ -1,37 +1,45 @@
 // What a Sentence Transformers directory says: which modules, which pooling, which prompts, how
 // long. Both layouts are read (classic: up to 5.3, and that of 5.4 and later; docs/formats.md). A
 // plain transformers directory without modules.json gets mean pooling, as sentence-transformers
-// does.
+// does. A PEFT directory takes what it does not hold itself from its base.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "core/json.h"
+#include "models/dense.h"
 #include "models/pooling.h"
 
 namespace attune {
 
 struct Prompts {
   std::string query, document;
+  std::map<std::string, std::string> further{};  // by name; written beside those two, not read
 };
 
 struct ModelDirectory {
   std::string path;              // as the user named it, resolved to a directory
-  std::string transformer_path;  // where config.json, the weights and the tokenizer are
+  std::string transformer_path;  // where config.json and the weights are
+  std::string tokenizer_path;    // where the tokenizer is: the same but in a PEFT directory
+  std::string lora_path;         // of a PEFT directory: where adapter_config.json is; else empty
   Json config;                   // config.json
   Json st_config;                // config_sentence_transformers.json, or an empty object
   std::vector<PoolingMode> pooling = {PoolingMode::kMean};
   bool include_prompt = true;  // false: prompt tokens are not pooled
+  std::vector<Dense> dense;    // after pooling, in order; weights not read yet
   bool normalize = false;
   int max_length = 0;  // tokens, special ones included; at most the model's positions
   Prompts prompts;     // stored "query" and "document" (or "passage", "corpus")
 };
 
 // Every error is an Error{kData} with the file: missing files, wrong types, module types that are
-// not Transformer, Pooling or Normalize, an order other than that, pooling modes that are not
-// implemented, paths that lead out of the directory.
-ModelDirectory read_model_directory(const std::string& path);
+// not Transformer, Pooling, Dense or Normalize, an order other than that, pooling modes and
+// activations that are not implemented, widths of Dense modules that do not follow, paths that lead
+// out of the directory, a PEFT directory whose base is not there. `base`, for a PEFT directory
+// alone (else Error{kConfig}): a model instead of the one that it names.
+ModelDirectory read_model_directory(const std::string& path, const std::string& base = "");
 
 // "local:DIR", a directory, or a name in the Hugging Face cache ($HF_HUB_CACHE, $HF_HOME/hub,
 // ~/.cache/huggingface/hub); a name without '/' is also looked for under sentence-transformers/.

@@ -51,21 +51,55 @@ void check(const std::vector<ParameterSpec>& specs, const Weights& weights,
 
 }  // namespace
 
-void ParameterStore::lay_out(const at::Device& device) {
-  std::int64_t total = 0;
-  for (bool decay : {true, false}) {
-    for (const ParameterSpec& spec : specs_)
-      if (spec.decay == decay) {
-        slots_[spec.name] = {at::Tensor(), total};
-        total += product(spec.shape);
-      }
-    if (decay) decayed_count_ = total;
+void ParameterStore::add_group(const ParameterSpec& spec, const Slot& slot) {
+  const auto parts = static_cast<std::int64_t>(slot.rates.size());
+  const std::int64_t size = product(spec.shape) / parts;
+  for (std::int64_t i = 0; i < parts; ++i) {
+    const ParameterGroup group{slot.offset + i * size, slot.offset + (i + 1) * size, spec.decay,
+                               slot.rates[i]};
+    if (!groups_.empty() && groups_.back().decay == group.decay &&
+        groups_.back().rate == group.rate)
+      groups_.back().end = group.end;
+    else
+      groups_.push_back(group);
   }
-  values_ = at::empty({total}, at::TensorOptions(at::kFloat).device(device));
+}
+
+void ParameterStore::lay_out(const at::Device& device) {
+  std::vector<const ParameterSpec*> order;
+  for (const ParameterSpec& spec : specs_) {
+    order.push_back(&spec);
+    Slot& slot = slots_[spec.name];
+    if (slot.rates.empty()) slot.rates.assign(spec.stored_names.size(), 1);
+  }
+  // Equal rates beside each other: few groups.
+  std::stable_sort(order.begin(), order.end(), [&](const auto* a, const auto* b) {
+    return std::pair(!a->decay, slots_.at(a->name).rates[0]) <
+           std::pair(!b->decay, slots_.at(b->name).rates[0]);
+  });
+  std::int64_t trained = 0, frozen = 0;
+  groups_.clear();
+  decayed_count_ = 0;
+  for (const ParameterSpec* spec : order) {
+    Slot& slot = slots_.at(spec->name);
+    std::int64_t& total = slot.trained() ? trained : frozen;
+    slot.offset = total;
+    total += product(spec->shape);
+    if (!slot.trained()) continue;
+    add_group(*spec, slot);
+    if (spec->decay) decayed_count_ = total;
+  }
+  const at::TensorOptions options = at::TensorOptions(at::kFloat).device(device);
+  values_ = at::empty({trained}, options);
+  frozen_ = frozen > 0 ? at::empty({frozen}, options) : at::Tensor();
 }
 
 at::Tensor ParameterStore::view_of(const at::Tensor& arena, const ParameterSpec& spec) const {
   return arena.narrow(0, slots_.at(spec.name).offset, product(spec.shape)).view(spec.shape);
+}
+
+const at::Tensor& ParameterStore::arena_of(const ParameterSpec& spec) const {
+  return slots_.at(spec.name).trained() ? values_ : frozen_;
 }
 
 ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, const Weights& weights,
@@ -76,10 +110,8 @@ ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, const Weights& 
   for (const ParameterSpec& spec : specs_) {
     Slot& slot = slots_.at(spec.name);
     slot.tensor = view_of(values_, spec).detach();
-    const std::int64_t rows = stored_shape(spec)[0];
-    for (std::size_t i = 0; i < spec.stored_names.size(); ++i)
-      weights.copy_to(spec.stored_names[i],
-                      slot.tensor.narrow(0, static_cast<std::int64_t>(i) * rows, rows));
+    for (const NamedTensor& part : stored_parts(spec, slot.tensor))
+      weights.copy_to(part.name, part.tensor);
   }
 }
 
@@ -98,6 +130,38 @@ ParameterStore::ParameterStore(const std::vector<NamedTensor>& tensors, bool dec
   }
 }
 
+void ParameterStore::add(ParameterSpec spec, const at::Tensor& value) {
+  ATTUNE_ASSERT(value.sizes() == at::IntArrayRef(spec.shape) && slots_.count(spec.name) == 0);
+  slots_[spec.name].tensor = value;
+  specs_.push_back(std::move(spec));
+}
+
+void ParameterStore::select(const RateOf& rate_of) {
+  ATTUNE_ASSERT(!gradients_.defined());
+  bool any = false;
+  for (const ParameterSpec& spec : specs_) {
+    std::vector<double>& rates = slots_.at(spec.name).rates;
+    rates.clear();
+    for (const std::string& name : spec.stored_names) rates.push_back(rate_of(spec, name));
+    const auto frozen = std::count(rates.begin(), rates.end(), 0.0);
+    if (frozen != 0 && frozen != std::ssize(rates))
+      throw_error(ErrorKind::kConfig, "train.rates: ", spec.stored_names[0], " and ",
+                  spec.stored_names.size() - 1,
+                  " more tensors are one parameter: freeze all of them or none");
+    any = any || frozen == 0;
+  }
+  if (!any)
+    throw_error(ErrorKind::kConfig, "train: every parameter is frozen, nothing is left to train");
+  const at::Tensor before = values_;  // until everything is copied
+  lay_out(before.device());
+  for (const ParameterSpec& spec : specs_) {
+    const at::Tensor view = view_of(arena_of(spec), spec).detach();
+    at::Tensor& tensor = slots_.at(spec.name).tensor;
+    view.copy_(tensor);
+    tensor.set_data(view);  // everyone who holds the tensor sees the new place
+  }
+}
+
 const at::Tensor& ParameterStore::get(const std::string& name) const {
   const auto found = slots_.find(name);
   ATTUNE_ASSERT(found != slots_.end());
@@ -108,6 +172,7 @@ void ParameterStore::enable_training() {
   gradients_ = at::zeros_like(values_);
   for (const ParameterSpec& spec : specs_) {
     Slot& slot = slots_.at(spec.name);
+    if (!slot.trained()) continue;
     slot.tensor.requires_grad_(true);
     slot.tensor.mutable_grad() = view_of(gradients_, spec);
   }
@@ -117,14 +182,18 @@ void ParameterStore::zero_gradients() { gradients_.zero_(); }
 
 std::vector<NamedTensor> ParameterStore::stored_tensors() const {
   std::vector<NamedTensor> tensors;
-  for (const ParameterSpec& spec : specs_) {
-    const at::Tensor whole = slots_.at(spec.name).tensor.detach();
-    const std::int64_t rows = stored_shape(spec)[0];
-    for (std::size_t i = 0; i < spec.stored_names.size(); ++i)
-      tensors.push_back(
-          {spec.stored_names[i], whole.narrow(0, static_cast<std::int64_t>(i) * rows, rows)});
-  }
+  for (const ParameterSpec& spec : specs_)
+    for (NamedTensor& part : stored_parts(spec, get(spec.name))) tensors.push_back(std::move(part));
   return tensors;
+}
+
+std::vector<NamedTensor> stored_parts(const ParameterSpec& spec, const at::Tensor& whole) {
+  std::vector<NamedTensor> parts;
+  const std::int64_t rows = stored_shape(spec)[0];
+  for (std::size_t i = 0; i < spec.stored_names.size(); ++i)
+    parts.push_back({spec.stored_names[i],
+                     whole.detach().narrow(0, static_cast<std::int64_t>(i) * rows, rows)});
+  return parts;
 }
 
 }  // namespace attune

@@ -320,6 +320,22 @@ std::vector<NamedTensor> read_torch_state(const std::string& path) {
   }
 }
 
+std::map<std::string, at::Tensor> read_state(const std::string& safetensors,
+                                             const std::string& pickle) {
+  std::map<std::string, at::Tensor> state;
+  if (!file_exists(safetensors) && file_exists(pickle)) {
+    for (NamedTensor& tensor : read_torch_state(pickle)) state[tensor.name] = tensor.tensor;
+    return state;
+  }
+  const Weights weights = Weights::from_file(safetensors);
+  for (const auto& [name, entry] : weights.entries()) {
+    at::Tensor tensor = at::empty(entry.shape, at::kFloat);
+    weights.copy_to(name, tensor);
+    state[name] = tensor;
+  }
+  return state;
+}
+
 std::string torch_state_bytes(const std::vector<NamedTensor>& tensors) {
   std::string pickle = "\x80\x02";
   pickle += kEmptyDict;

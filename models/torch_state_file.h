@@ -6,6 +6,7 @@
 // pickletools.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,11 @@ namespace attune {
 // In the file's order, as fp32 on the CPU whatever device and float type they were saved with.
 // Error{kData} with the path: no such archive, another kind of pickle, sizes that do not fit.
 std::vector<NamedTensor> read_torch_state(const std::string& path);
+
+// All tensors of `safetensors`, or where that file is not there those of `pickle`, as fp32 on the
+// CPU. Error{kData} where one is of no float type.
+std::map<std::string, at::Tensor> read_state(const std::string& safetensors,
+                                             const std::string& pickle);
 
 // What Python's torch.load(weights_only=True) reads as a dict of fp32 tensors.
 std::string torch_state_bytes(const std::vector<NamedTensor>& tensors);

@@ -41,8 +41,8 @@ std::vector<Evaluation> evaluate_systems(const RunConfig& config, const std::str
     EmbedOptions as_trained = options;
     as_trained.max_length = config.model.max_length;
     as_trained.override_prompts = config.model.prompts.given;
-    as_trained.query_prompt = config.model.prompts.query;
-    as_trained.document_prompt = config.model.prompts.document;
+    as_trained.query_prompt = config.model.prompts.query_text();
+    as_trained.document_prompt = config.model.prompts.document_text();
     systems.push_back(
         evaluate_model("base", config.model.base, as_trained, test, config.evaluate.k));
   }

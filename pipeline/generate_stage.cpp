@@ -50,8 +50,9 @@ std::string choose(const RunConfig& config, const std::string& given, const std:
 }  // namespace
 
 DataPaths data_paths(const RunConfig& config) {
-  return {choose(config, config.data.train, "train"),
-          choose(config, config.data.validation, "validation"),
+  std::vector<std::string> train = config.data.train;
+  if (train.empty() && config.has_generate) train = {choose(config, "", "train")};
+  return {std::move(train), choose(config, config.data.validation, "validation"),
           choose(config, config.data.test, "test")};
 }
 

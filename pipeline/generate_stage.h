@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "pipeline/run_config.h"
 
@@ -9,7 +10,8 @@ namespace attune {
 
 // The data sets that a run uses: those that `data` names, else the generated ones; empty: none.
 struct DataPaths {
-  std::string train, validation, test;
+  std::vector<std::string> train;
+  std::string validation, test;
 };
 DataPaths data_paths(const RunConfig& config);
 

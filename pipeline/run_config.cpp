@@ -46,8 +46,36 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
   if (has_adapter && !adapts) add("adapter", "'adapter' has no effect without train.mode adapter");
   if (has_train && !adapts && train.loss.kind() == "corpus")
     add("train", "train.loss.type corpus needs frozen passages: train.mode adapter");
+  const bool chooses =
+      train.last_layers > 0 || train.freeze_embeddings || !train.rates.empty() || train.lora.on();
+  if (adapts && chooses)
+    add("train",
+        "train.last_layers, freeze_embeddings, rates and lora are of train.mode full: an adapter "
+        "leaves the whole encoder as it is");
+  if (has_train && train.lora.on() && train.freeze_embeddings)
+    add("train",
+        "train.freeze_embeddings has no effect with train.lora, which freezes all weights");
+  if (has_train && !train.lora.on() && train.lora.save == "peft")
+    add("train", "train.lora.save peft without LoRA: give train.lora.rank or train.lora.start");
+  if (adapts && !model.prompts.columns.empty())
+    add("model",
+        "model.prompts.columns is of train.mode full: an adapter's base embeds queries and "
+        "passages; give query and document");
+  if (has_train && !train.negatives.empty() &&
+      train.negatives.size() != std::max<std::size_t>(data.train.size(), 1))
+    add("train",
+        "train.negatives names another number of files than data.train: give one for "
+        "each data set, in their order, \"\" for none");
+  if (has_train && data.train.size() > 1 && train.loss.kind() == "corpus")
+    add("train", "train.loss.type corpus takes one data set: join them into one file");
+  if (has_train && data.train.size() > 1 && train.parity == "llamaindex")
+    add("train", "train.parity llamaindex takes one data set: its batches would mix several");
   if (has_train && !adapts && train.parity != "none")
     add("train", "train.parity is of adapters: train.mode adapter");
+  if (adapts && train.parity == "llamaindex" && adapter.sides == "both")
+    add("adapter", "adapter.sides both is not what train.parity llamaindex does: queries alone");
+  if (has_train && train.patience > 0 && data.validation.empty() && !has_generate)
+    add("train", "train.patience needs questions to measure: give data.validation");
   if ((has_train || has_evaluate) && !has_model)
     add(has_train ? "train" : "evaluate", "there is no model: give model.base");
   if (has_evaluate && !has_train)

@@ -24,11 +24,15 @@ namespace attune {
 bool is_device_name(const std::string& name);
 
 struct DataConfig {
-  std::string train, validation, test;
+  std::vector<std::string> train;
+  std::string validation, test;
 
   template <class Fields>
   void visit(Fields& f) {
-    f.field("train", train, "QA data set (docs/formats.md); left out: the generated one");
+    f.field("train", train,
+            "QA data set (docs/formats.md), or a list of several that are trained on together "
+            "(train.multi_dataset); left out: the generated one",
+            list_or_one());
     f.field("validation", validation,
             "measured during training, and chooses the best step; left out: the generated one");
     f.field("test", test, "what `evaluate` ranks at the end; left out: the generated one");

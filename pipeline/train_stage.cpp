@@ -2,17 +2,17 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include "core/durable.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "models/adapter_directory.h"
+#include "models/lora_directory.h"
 #include "models/model_directory.h"
 #include "pipeline/generate_stage.h"
 #include "pipeline/stage_record.h"
-#include "trainer/finetune_engine.h"
 
 namespace attune {
 namespace {
@@ -22,11 +22,11 @@ namespace fs = std::filesystem;
 constexpr const char* kStage = "train";
 constexpr const char* kVersion = "train 1";  // of what the stage does with equal inputs
 
-// The part of the configuration that decides the artifact. How often it is saved on the way does
-// not.
+// The part of the configuration that decides the artifact.
 std::string deciding_settings(RunConfig config) {
   config.has_evaluate = false;
-  config.train.checkpoint_steps = 0;
+  config.train = config.train.deciding();
+  config.adapter.vectors.clear();
   config.output.clear();
   config.name.clear();
   config.data.test.clear();
@@ -52,8 +52,17 @@ std::string first_difference(const std::string& before, const std::string& now) 
 }
 
 struct Inputs {
-  Fingerprint base, train, validation, negatives, adapter, guide;
+  Fingerprint base, validation, adapter, guide, lora;
+  std::vector<Fingerprint> train, negatives;
 };
+
+// A PEFT directory is one with its own base.
+Fingerprint fingerprint_base(const std::string& model) {
+  const std::string directory = resolve_model_path(model);
+  const Fingerprint own = fingerprint_model_files(directory);
+  if (!is_lora_directory(directory)) return own;
+  return sha256(own + fingerprint_model_files(read_model_directory(directory).transformer_path));
+}
 
 Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
   if (!config.adapter.start.empty() && !is_adapter_directory(config.adapter.start))
@@ -62,22 +71,28 @@ Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
   const auto of_file = [](const std::string& path) {
     return path.empty() ? "" : sha256_file(path);
   };
-  return {fingerprint_model_files(resolve_model_path(config.model.base)),
-          of_file(data.train),
+  const auto of_files = [&](const std::vector<std::string>& paths) {
+    std::vector<Fingerprint> fingerprints;
+    for (const std::string& path : paths) fingerprints.push_back(of_file(path));
+    return fingerprints;
+  };
+  return {fingerprint_base(config.model.base),
           of_file(data.validation),
-          of_file(config.train.negatives),
           config.adapter.start.empty() ? "" : fingerprint_model_files(config.adapter.start),
-          config.train.loss.guide.empty()
-              ? ""
-              : fingerprint_model_files(resolve_model_path(config.train.loss.guide))};
+          config.train.loss.guide.empty() ? "" : fingerprint_base(config.train.loss.guide),
+          config.train.lora.start.empty() ? "" : lora_fingerprint(config.train.lora.start),
+          of_files(data.train),
+          of_files(config.train.negatives)};
 }
 
 Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
   config.adapter.start.clear();
+  config.adapter.vectors.clear();
   config.model.base.clear();  // where things are does not matter, only what they hold
+  config.train = config.train.deciding();
   config.train.negatives.clear();
   config.train.loss.guide.clear();
-  config.train.checkpoint_steps = 0;
+  config.train.lora.start.clear();
   Json key = {kVersion,
               print_config(config.model),
               print_config(config.train),
@@ -89,27 +104,19 @@ Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
               inputs.validation,
               inputs.negatives,
               inputs.adapter,
-              inputs.guide};
+              inputs.guide,
+              inputs.lora};
   return sha256(key.dump());
 }
 
 void remove_previous_progress(const std::string& output) {
-  for (const char* name : {"checkpoints", "metrics.jsonl"}) {
+  for (const char* name : {"checkpoints", "metrics.jsonl", "tensorboard"}) {
     std::error_code error;
     fs::remove_all(output + "/" + name, error);
     if (error)
       throw_error(ErrorKind::kResources, output, "/", name,
                   ": cannot remove the previous run's: ", error.message());
   }
-}
-
-// Of the process, as the kernel counts it since exec; getrusage's maximum includes the program that
-// started this one.
-std::int64_t peak_memory_mib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6)) / 1024;
-  return 0;
 }
 
 Json metrics_of(const FinetuneResult& result, bool validated) {
@@ -120,14 +127,44 @@ Json metrics_of(const FinetuneResult& result, bool validated) {
   metrics["seconds"] = result.seconds;
   metrics["pairs_per_second"] =
       result.seconds > 0 ? static_cast<double>(result.pairs) / result.seconds : 0.0;
-  metrics["peak_memory_mib"] = peak_memory_mib();
+  metrics["peak_memory_mib"] = peak_resident_memory() / (1 << 20);
   metrics["skipped_empty"] = result.skipped_empty;
   metrics["skipped_unanswered"] = result.skipped_unanswered;
+  metrics["skipped_steps"] = result.skipped_steps;
+  metrics["rollbacks"] = result.rollbacks;
   if (validated) {
+    metrics["stopped_early"] = result.stopped_early;
     metrics["best_step"] = result.best_step;
     metrics["validation_ndcg@10"] = result.best_metric;
   }
   return metrics;
+}
+
+FinetuneOptions engine_options(const RunConfig& config, const Inputs& inputs, bool resume) {
+  FinetuneOptions options = finetune_options(config);
+  options.resume = resume;
+  options.lineage["attune"] = ATTUNE_VERSION;
+  options.lineage["run"] = config.name;
+  options.lineage["base_files"] = inputs.base;
+  const std::vector<Fingerprint>& train = inputs.train;
+  options.lineage["data"] = {{"train", train.size() == 1 ? Json(train[0]) : Json(train)},
+                             {"validation", inputs.validation}};
+  options.lineage["config"] = print_config(config);
+  return options;
+}
+
+}  // namespace
+
+FinetuneOptions finetune_options(const RunConfig& config) {
+  FinetuneOptions options;
+  options.model = config.model;
+  options.train = config.train;
+  options.adapter = config.adapter;
+  options.evaluate_k = config.evaluate.k;
+  options.seed = config.seed;
+  options.device = config.device;
+  options.output = config.output;
+  return options;
 }
 
 std::optional<EmbeddingQAFinetuneDataset> load_validation(const std::string& path) {
@@ -137,26 +174,6 @@ std::optional<EmbeddingQAFinetuneDataset> load_validation(const std::string& pat
   log_info(str_cat(path, " holds no query: nothing is measured during training"));
   return std::nullopt;
 }
-
-FinetuneOptions engine_options(const RunConfig& config, const Inputs& inputs, bool resume) {
-  FinetuneOptions options;
-  options.model = config.model;
-  options.train = config.train;
-  options.adapter = config.adapter;
-  options.evaluate_k = config.evaluate.k;
-  options.seed = config.seed;
-  options.device = config.device;
-  options.output = config.output;
-  options.resume = resume;
-  options.lineage["attune"] = ATTUNE_VERSION;
-  options.lineage["run"] = config.name;
-  options.lineage["base_files"] = inputs.base;
-  options.lineage["data"] = {{"train", inputs.train}, {"validation", inputs.validation}};
-  options.lineage["config"] = print_config(config);
-  return options;
-}
-
-}  // namespace
 
 Fingerprint fingerprint_model_files(const std::string& directory) {
   std::vector<std::string> names;
@@ -220,11 +237,11 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
     outcome.metrics = last->result.at("metrics");
     return outcome;
   }
-  auto dataset = TrainingData::load(data.train);
+  auto training = TrainingSets::load(data.train);
   auto validation = load_validation(data.validation);
   const bool validated = validation.has_value(),
              resume = existing != Existing::kOverwrite && is_same;
-  const auto engine = make_finetune_engine(std::move(dataset), std::move(validation),
+  const auto engine = make_finetune_engine(std::move(training), std::move(validation),
                                            engine_options(config, inputs, resume));
   if (!resume) remove_previous_progress(config.output);
   record.result["settings"] = deciding_settings(config);
@@ -233,7 +250,7 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   const FinetuneResult result = engine->finetune(stop);
   if (!result.finished)
     throw_error(ErrorKind::kInterrupted, config.output, ": stopped after step ", result.steps,
-                "; the same command with --resume goes on (`attune run` does so by itself)");
+                ", which is saved");
   outcome.metrics = metrics_of(result, validated);
   record.finished = true;
   record.seconds = result.seconds;

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "core/json.h"
 #include "pipeline/run_config.h"
+#include "trainer/finetune_engine.h"
 
 namespace attune {
 
@@ -24,6 +26,12 @@ struct TrainOutcome {
   std::string run, artifact;
   Json metrics;  // final_loss, steps, seconds, pairs_per_second, and what validation gave
 };
+
+// What the configuration says to the engine, but for lineage and resume.
+FinetuneOptions finetune_options(const RunConfig& config);
+
+// A validation set; none for an empty path or one without a query.
+std::optional<EmbeddingQAFinetuneDataset> load_validation(const std::string& path);
 
 // To be asked before anything is written: throws what kRefuse and kResume say of this output.
 void check_existing_training(const RunConfig& config, Existing existing);

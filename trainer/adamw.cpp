@@ -91,17 +91,16 @@ void AdamW::update_on_cuda(std::int64_t begin, std::int64_t end, double learning
 void AdamW::step(double learning_rate, double gradient_scale) {
   const at::NoGradGuard no_grad;
   ++steps_;
-  const std::int64_t decayed = parameters_.decayed_count(), count = parameters_.count();
-  if (!first_.is_cuda()) {
-    update_on_cpu(0, decayed, learning_rate, weight_decay_, gradient_scale);
-    update_on_cpu(decayed, count, learning_rate, 0, gradient_scale);
-    return;
-  }
   at::Tensor gradients = parameters_.gradients();
-  if (gradient_scale != 1) gradients.mul_(gradient_scale);
-  update_on_cuda(0, decayed, learning_rate, weight_decay_);
-  update_on_cuda(decayed, count, learning_rate, 0);
-  gradients.zero_();
+  if (first_.is_cuda() && gradient_scale != 1) gradients.mul_(gradient_scale);
+  for (const ParameterGroup& group : parameters_.groups()) {
+    const double rate = learning_rate * group.rate, decay = group.decay ? weight_decay_ : 0;
+    if (first_.is_cuda())
+      update_on_cuda(group.begin, group.end, rate, decay);
+    else
+      update_on_cpu(group.begin, group.end, rate, decay, gradient_scale);
+  }
+  if (first_.is_cuda()) gradients.zero_();
 }
 
 }  // namespace attune

@@ -1,6 +1,6 @@
-// AdamW (Loshchilov & Hutter 2019) over the parameter arena: decoupled decay on the decayed part
-// only, betas 0.9 and 0.999, epsilon 1e-8. One pass of our own on the processor (kernels/adamw.h),
-// torch's fused kernel on CUDA.
+// AdamW (Loshchilov & Hutter 2019) over the arena of trained parameters: decoupled decay on the
+// decayed part only, the rate of each group (ParameterStore::groups), betas 0.9 and 0.999, epsilon
+// 1e-8. One pass of our own on the processor (kernels/adamw.h), torch's fused kernel on CUDA.
 #pragma once
 
 #include <cstdint>

@@ -16,28 +16,37 @@ namespace attune {
 
 class AdapterBatches : public BatchSource {
  public:
-  // Embeds the texts of `rows`, queries first. With the corpus loss the batches hold queries alone.
+  // Embeds the texts of `rows`, queries first. With the corpus loss the batches hold queries alone;
+  // the passages of `trained_corpus`, if it is given, then stand behind the queries of every batch.
   // Error{kData} without a row.
   AdapterBatches(const BaseEmbedding& base, TrainingRows rows, const TrainConfig& config,
-                 std::uint64_t seed);
+                 std::uint64_t seed, const EmbeddingQAFinetuneDataset* trained_corpus = nullptr);
 
   StepPlan at(std::int64_t step) const override;
-  std::int64_t steps() const override { return static_cast<std::int64_t>(steps_.size()); }
+  std::vector<std::int64_t> rows_of(std::int64_t step) const override {
+    return steps_.rows_of(step);
+  }
+  std::int64_t steps() const override { return steps_.steps(); }
 
   const TrainingRows& rows() const { return rows_; }
-  const at::Tensor& vectors() const { return vectors_; }  // [columns * rows, d] fp32
+  // [columns * rows, d] fp32, and the corpus behind them where it is trained.
+  const at::Tensor& vectors() const { return vectors_; }
   // Rows of vectors() below this are queries.
   std::int64_t num_queries() const { return rows_.num_rows(); }
 
  private:
+  BatchPlan plan_batch(std::int64_t step, const SampledBatch& chosen) const;
+
   TrainingRows rows_;
   at::Tensor vectors_;
-  std::vector<SampledStep> steps_;
+  SampledSteps steps_;
+  bool trained_corpus_ = false;
   std::int64_t chunk_;
 };
 
 // [texts, d] of a base's vectors. Error{kData} where one is not finite.
 at::Tensor embed_texts(const BaseEmbedding& base, Role role,
                        std::span<const std::string_view> texts);
+at::Tensor embed_corpus(const BaseEmbedding& base, const EmbeddingQAFinetuneDataset& dataset);
 
 }  // namespace attune

@@ -10,35 +10,55 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "retrieval/evaluation.h"
 
 namespace attune {
 
 namespace {
 
-// Lines of `path` up to and with step `steps`; returns the path after rewriting it.
-const std::string& keep_steps(const std::string& path, std::int64_t steps) {
+std::string kept_lines(const std::string& path, std::int64_t steps,
+                       const std::function<bool(std::int64_t)>& is_skipped) {
   std::string kept;
-  if (steps > 0 && std::filesystem::exists(path)) {
-    std::istringstream lines(read_file(path));
-    for (std::string line; std::getline(lines, line);) {
-      const Json event =
-          Json::parse(line, nullptr, /*allow_exceptions=*/false);  // the last may be cut off
-      if (!event.is_object() || !event.contains("step") || !event["step"].is_number_integer())
-        continue;
-      if (event["step"].get<std::int64_t>() <= steps) kept += line + "\n";
-    }
+  if (!std::filesystem::exists(path)) return kept;
+  std::istringstream lines(read_file(path));
+  for (std::string line; std::getline(lines, line);) {
+    const Json event =
+        Json::parse(line, nullptr, /*allow_exceptions=*/false);  // the last may be cut off
+    if (!event.is_object() || !event.contains("step") || !event["step"].is_number_integer())
+      continue;
+    const auto step = event["step"].get<std::int64_t>();
+    const bool keep =
+        event.value("event", Json()) == "nonfinite" ? is_skipped(step - 1) : step <= steps;
+    if (keep) kept += line + "\n";
   }
-  write_file_durably(path, kept);
-  return path;
+  return kept;
 }
+
+// JSON has no number for it.
+std::string in_words(double value) { return std::isnan(value) ? "nan" : str_cat(value); }
 
 }  // namespace
 
-MetricsFile::MetricsFile(const std::string& path, std::int64_t steps_kept)
-    : file_(keep_steps(path, steps_kept)) {}
+MetricsFile::MetricsFile(std::string path, std::int64_t steps_kept,
+                         const std::set<std::int64_t>& skipped)
+    : path_(std::move(path)) {
+  keep_steps(steps_kept, [&](std::int64_t step) { return skipped.contains(step); });
+}
+
+void MetricsFile::keep_steps(std::int64_t steps,
+                             const std::function<bool(std::int64_t)>& is_skipped) {
+  file_.reset();
+  write_file_durably(path_, kept_lines(path_, steps, is_skipped));
+  file_.emplace(path_);
+}
 
 void MetricsFile::on_step(const StepReport& report) {
-  file_.append_line(Json{
+  if (report.skipped) {
+    file_->append_line(
+        Json{{"event", "skipped"}, {"step", report.step}, {"epoch", report.epoch}}.dump());
+    return;
+  }
+  file_->append_line(Json{
       {"event", "step"},
       {"step", report.step},
       {"epoch", report.epoch},
@@ -51,11 +71,24 @@ void MetricsFile::on_step(const StepReport& report) {
        report.seconds}}.dump());
 }
 
+void MetricsFile::on_nonfinite(const NonfiniteReport& report) {
+  const bool rolled_back = report.next_step <= report.step;
+  if (rolled_back) keep_steps(report.next_step - 1, [](std::int64_t) { return true; });
+  file_->append_line(Json{
+      {"event", "nonfinite"},
+      {"step", report.step},
+      {"loss", in_words(report.loss)},
+      {"grad_norm", in_words(report.grad_norm)},
+      {"action", rolled_back ? "rollback" : "skip"},
+      {"next_step", report.next_step},
+      {"queries",
+       report.queries}}.dump());
+}
+
 void MetricsFile::on_evaluate(const EvaluationReport& report) {
   Json metrics = Json::object();
-  for (const std::string& name : report.evaluation->metrics.names)
-    metrics[name] = report.evaluation->metrics.mean(name);
-  file_.append_line(Json{
+  for (const auto& [name, value] : report.metrics) metrics[name] = value;
+  file_->append_line(Json{
       {"event", "evaluate"},
       {"step", report.step},
       {"metrics", metrics},
@@ -65,6 +98,7 @@ void MetricsFile::on_evaluate(const EvaluationReport& report) {
 }
 
 void ProgressLine::on_step(const StepReport& report) {
+  if (report.skipped) return;
   ++shown_;
   const double weight = shown_ < 20 ? 1.0 / static_cast<double>(shown_) : 0.05;
   loss_ += weight * (report.loss - loss_);
@@ -91,12 +125,13 @@ void check_embeds(const BaseEmbedding& embedding, std::string_view query) {
 
 BestModel::BestModel(const BaseEmbedding& embedding, const ParameterStore& parameters,
                      const EmbeddingQAFinetuneDataset& validation, std::vector<int> k, int every,
-                     std::vector<Callback*> listeners)
+                     int patience, std::vector<Callback*> listeners)
     : embedding_(embedding),
       parameters_(parameters),
       validation_(validation),
       k_(std::move(k)),
       every_(every),
+      patience_(patience),
       listeners_(std::move(listeners)) {
   if (std::find(k_.begin(), k_.end(), 10) == k_.end()) k_.push_back(10);  // NDCG@10 decides
 }
@@ -108,18 +143,24 @@ void BestModel::on_step(const StepReport& report) {
   for (Callback* listener : listeners_) listener->on_evaluate_begin();
   const auto start = std::chrono::steady_clock::now();
   const Evaluation evaluation = evaluate(embedding_, validation_, k_);
+  EvaluationReport result{report.step, {}, false, 0};
+  for (const std::string& name : evaluation.metrics.names)
+    result.metrics.emplace_back(name, evaluation.metrics.mean(name));
   const double metric = evaluation.metrics.mean("ndcg@10");
-  EvaluationReport result{report.step, &evaluation, metric > best_metric_, 0};
+  result.is_best = metric > state_.metric;
+  State next = state_;
+  ++next.evaluations_without_gain;
   if (result.is_best)
-    restore(report.step, metric, parameters_.values().to(at::kCPU, at::kFloat, false, true));
+    next = {report.step, metric, parameters_.values().to(at::kCPU, at::kFloat, false, true), 0};
+  restore(std::move(next));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (Callback* listener : listeners_) listener->on_evaluate(result);
 }
 
-void BestModel::restore(std::int64_t step, double metric, at::Tensor values) {
-  best_step_ = step;
-  best_metric_ = metric;
-  best_values_ = std::move(values);
+void BestModel::restore(State state) {
+  state_ = std::move(state);
+  const bool enough = patience_ > 0 && state_.evaluations_without_gain >= patience_;
+  request_stop(enough ? Stop::kFinish : Stop::kNo);
 }
 
 }  // namespace attune

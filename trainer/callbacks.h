@@ -3,31 +3,38 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <attune/callback.h>
 
 #include "core/durable.h"
 #include "core/progress.h"
+#include "data/qa_dataset.h"
 #include "models/parameter_store.h"
-#include "trainer/callback.h"
 
 namespace attune {
 
-// OUTPUT/metrics.jsonl: one line a step, one an evaluation (docs/formats.md). A file from before is
-// cut back to its lines of the first `steps_kept` steps: a resumed run repeats the others.
+// OUTPUT/metrics.jsonl: one line a step, one an evaluation, one a step that was not finite
+// (docs/formats.md). A file from before is cut back to its lines of the first `steps_kept` steps
+// and to what it says of the steps `skipped` (0-based): a resumed run, and one that was rolled
+// back, repeat the others.
 class MetricsFile : public Callback {
  public:
-  MetricsFile(const std::string& path, std::int64_t steps_kept);
-  void sync() { file_.sync(); }
+  MetricsFile(std::string path, std::int64_t steps_kept, const std::set<std::int64_t>& skipped);
+  void sync() { file_->sync(); }
   void on_step(const StepReport& report) override;
+  void on_nonfinite(const NonfiniteReport& report) override;
   void on_evaluate(const EvaluationReport& report) override;
 
  private:
-  AppendFile file_;
+  void keep_steps(std::int64_t steps, const std::function<bool(std::int64_t)>& is_skipped);
+  std::string path_;
+  std::optional<AppendFile> file_;
 };
 
 // "training 120/112 ... loss 0.31, 91 pairs/s"; the loss shown is a mean with a memory of 20 steps.
@@ -46,30 +53,35 @@ class ProgressLine : public Callback {
 
 // Evaluates the model in training every `every` steps (0: never) and after each epoch, tells the
 // listeners, and keeps a copy of the weights with the highest NDCG@10 (a tie keeps the earlier).
+// After `patience` evaluations in a row (0: any number) that found nothing better it asks for the
+// end of the training.
 class BestModel : public Callback {
  public:
+  struct State {
+    std::int64_t step = 0;
+    double metric = -1;
+    at::Tensor values;  // on the CPU; undefined before the first evaluation
+    std::int64_t evaluations_without_gain = 0;
+  };
+
   // All references outlive it.
   BestModel(const BaseEmbedding& embedding, const ParameterStore& parameters,
             const EmbeddingQAFinetuneDataset& validation, std::vector<int> k, int every,
-            std::vector<Callback*> listeners);
+            int patience, std::vector<Callback*> listeners);
   void on_step(const StepReport& report) override;
 
-  bool has_best() const { return best_values_.defined(); }
-  std::int64_t best_step() const { return best_step_; }
-  double best_metric() const { return best_metric_; }
-  const at::Tensor& best_values() const { return best_values_; }  // on the CPU
-  void restore(std::int64_t step, double metric, at::Tensor values);
+  const State& state() const { return state_; }
+  bool has_best() const { return state_.values.defined(); }
+  void restore(State state);
 
  private:
   const BaseEmbedding& embedding_;
   const ParameterStore& parameters_;
   const EmbeddingQAFinetuneDataset& validation_;
   std::vector<int> k_;
-  int every_;
+  int every_, patience_;
   std::vector<Callback*> listeners_;
-  at::Tensor best_values_;
-  std::int64_t best_step_ = 0;
-  double best_metric_ = -1;
+  State state_;
 };
 
 // Error{kDiverged} where the model gives no finite vector of a query any more: weights can be

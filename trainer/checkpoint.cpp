@@ -1,9 +1,11 @@
 #include "trainer/checkpoint.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <iomanip>
 #include <sstream>
+#include <string_view>
 #include <vector>
 
 #include <ATen/Parallel.h>
@@ -20,7 +22,7 @@ namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int kFormatVersion = 1, kKept = 2;
+constexpr int kFormatVersion = 2;
 
 std::string directory_name(std::int64_t step) {
   std::ostringstream name;
@@ -28,15 +30,42 @@ std::string directory_name(std::int64_t step) {
   return name.str();
 }
 
+struct Found {
+  std::int64_t step;
+  fs::path path;
+};
+
 // Newest first.
-std::vector<fs::path> checkpoints_in(const fs::path& folder) {
-  std::vector<fs::path> found;
+std::vector<Found> checkpoints_in(const fs::path& folder) {
+  constexpr std::string_view kPrefix = "step-";
+  std::vector<Found> found;
   std::error_code missing;
-  for (const auto& entry : fs::directory_iterator(folder, missing))
-    if (entry.is_directory() && entry.path().filename().string().starts_with("step-"))
-      found.push_back(entry.path());
-  std::sort(found.rbegin(), found.rend());
+  for (const auto& entry : fs::directory_iterator(folder, missing)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_directory() || !name.starts_with(kPrefix)) continue;
+    std::int64_t step = 0;
+    const char* end = name.data() + name.size();
+    const auto [stop, error] = std::from_chars(name.data() + kPrefix.size(), end, step);
+    if (error == std::errc() && stop == end) found.push_back({step, entry.path()});
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Found& a, const Found& b) { return a.step > b.step; });
   return found;
+}
+
+void prune(const fs::path& folder, std::int64_t newest, int keep,
+           const std::optional<RollbackPoints>& points) {
+  int kept = 0;
+  bool has_point = !points;
+  for (const Found& checkpoint : checkpoints_in(folder)) {
+    if (checkpoint.step <= newest) {
+      const bool is_needed = !has_point && points->contain(checkpoint.step);
+      has_point = has_point || is_needed;
+      if (kept++ < keep || is_needed) continue;
+    }
+    std::error_code ignored;
+    fs::remove_all(checkpoint.path, ignored);
+  }
 }
 
 std::string environment(const Checkpoint& checkpoint) {
@@ -75,8 +104,14 @@ void read_state(const Json& manifest, const fs::path& directory, const Checkpoin
   checkpoint.pairs = manifest.at("pairs").get<std::int64_t>();
   checkpoint.seconds = manifest.at("seconds").get<double>();
   checkpoint.last_loss = manifest.at("last_loss").get<double>();
+  const Json& chunks = manifest.at("chunk_tokens");
+  checkpoint.chunks = {chunks.at(0).get<std::int64_t>(), chunks.at(1).get<std::int64_t>()};
   checkpoint.best_step = manifest.at("best_step").get<std::int64_t>();
   checkpoint.best_metric = manifest.at("best_metric").get<double>();
+  checkpoint.evaluations_without_gain = manifest.at("evaluations_without_gain").get<std::int64_t>();
+  checkpoint.optimizer_steps = manifest.at("optimizer_steps").get<std::int64_t>();
+  checkpoint.skipped = manifest.at("skipped").get<std::set<std::int64_t>>();
+  checkpoint.rollbacks = manifest.at("rollbacks").get<int>();
   const std::string state = (directory / "state.safetensors").string();
   const Weights weights = Weights::from_file(state);
   checkpoint.values = read_tensor(weights, "values", expected, state);
@@ -109,7 +144,8 @@ void check_same(const Json& manifest, const std::string& key, const Json& expect
 
 }  // namespace
 
-std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpoint) {
+std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpoint, int keep,
+                            const std::optional<RollbackPoints>& points) {
   const fs::path target = fs::path(folder) / directory_name(checkpoint.next_step);
   std::vector<NamedTensor> tensors = {{"values", checkpoint.values},
                                       {"first_moments", checkpoint.first_moments},
@@ -125,25 +161,33 @@ std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpo
                          {"pairs", checkpoint.pairs},
                          {"seconds", checkpoint.seconds},
                          {"last_loss", checkpoint.last_loss},
+                         {"chunk_tokens", {checkpoint.chunks.whole, checkpoint.chunks.chunk}},
                          {"best_step", checkpoint.best_step},
                          {"best_metric", checkpoint.best_metric},
+                         {"evaluations_without_gain", checkpoint.evaluations_without_gain},
+                         {"optimizer_steps", checkpoint.optimizer_steps},
+                         {"skipped", checkpoint.skipped},
+                         {"rollbacks", checkpoint.rollbacks},
                          {"size", state.size},
                          {"sha256", state.sha256}};
   out.write("manifest.json", manifest.dump(2) + "\n");
   out.commit();
-  int kept = 0;
-  for (const fs::path& other : checkpoints_in(folder)) {
-    if (other.filename() <= target.filename() && kept++ < kKept) continue;
-    std::error_code ignored;
-    fs::remove_all(other, ignored);
-  }
+  prune(folder, checkpoint.next_step, keep, points);
   return target.string();
 }
 
+std::int64_t checkpoint_disk_bytes(std::int64_t parameters, int keep, bool has_best) {
+  const std::int64_t values = has_best ? 4 : 3;  // weights, two moments, the best weights
+  return (keep + 1) * values * parameters * 4;
+}
+
 std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder,
-                                                 const Checkpoint& expected) {
+                                                 const Checkpoint& expected,
+                                                 const std::optional<RollbackPoints>& points) {
   sweep(folder);
-  for (const fs::path& directory : checkpoints_in(folder)) {
+  bool damaged = false;
+  for (const auto& [step, directory] : checkpoints_in(folder)) {
+    if (points && !points->contain(step)) continue;
     Json manifest;
     Checkpoint checkpoint = expected;
     try {
@@ -151,6 +195,7 @@ std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder,
       read_state(manifest, directory, expected, checkpoint);
     } catch (const std::exception& error) {
       log_warning(str_cat("checkpoint passed over: ", error.what()));
+      damaged = true;
       continue;
     }
     check_same(manifest, "configuration", expected.configuration, directory);
@@ -158,6 +203,7 @@ std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder,
     check_same(manifest, "environment", environment(expected), directory);
     return checkpoint;
   }
+  if (damaged) log_warning(str_cat(folder, ": none of the checkpoints is whole"));
   return std::nullopt;
 }
 

@@ -2,64 +2,53 @@
 
 #include <filesystem>
 
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/isfinite.h>
-
 #include "core/config_reader.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "models/cached_embedding.h"
-#include "trainer/callbacks.h"
-#include "trainer/checkpoint.h"
+#include "models/lora_directory.h"
 #include "trainer/embedding_adapter_finetune_engine.h"
 #include "trainer/sentence_transformers_finetune_engine.h"
+#include "trainer/training_run.h"
 
 namespace attune {
 namespace {
 
-// What the result tells of all steps, those before a resume included.
-class Totals : public Callback {
- public:
-  void on_step(const StepReport& report) override {
-    loss = report.loss;
-    pairs += report.pairs;
-  }
-  double loss = 0;
-  std::int64_t pairs = 0;
-};
-
-void set_values(const ParameterStore& parameters, const at::Tensor& values) {
-  const at::NoGradGuard no_grad;
-  at::Tensor target = parameters.values();
-  target.copy_(values);
+std::vector<Callback*>& callbacks_of_the_process() {
+  static std::vector<Callback*> callbacks;
+  return callbacks;
 }
 
 }  // namespace
 
-FinetuneEngine::FinetuneEngine(TrainingData dataset,
+void add_callback(Callback& callback) { callbacks_of_the_process().push_back(&callback); }
+
+FinetuneEngine::FinetuneEngine(TrainingSets data,
                                std::optional<EmbeddingQAFinetuneDataset> val_dataset,
                                FinetuneOptions options)
-    : dataset_(std::move(dataset)),
+    : data_(std::move(data)),
       val_dataset_(std::move(val_dataset)),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      callbacks_(callbacks_of_the_process()) {}
 
 // Everything that decides the numbers of a run, for checkpoints.
 Fingerprint FinetuneEngine::configuration_of(const Subject& subject) const {
-  TrainConfig train = options_.train;
-  train.checkpoint_steps = 0;  // how often it is saved changes nothing
-  train.negatives = train.negatives.empty() ? "" : sha256_file(train.negatives);
+  TrainConfig train = options_.train.deciding();
+  for (std::string& path : train.negatives) path = path.empty() ? "" : sha256_file(path);
   train.loss.guide.clear();  // its vectors count, in subject.base
+  train.lora.start = train.lora.start.empty() ? "" : lora_fingerprint(train.lora.start);
   AdapterConfig adapter = options_.adapter;
+  adapter.vectors.clear();
   Sha256 hash;
   for (const std::string& part :
-       {print_config(train), print_config(adapter), subject.base, dataset_.fingerprint(),
+       {print_config(train), print_config(adapter), subject.base, data_.fingerprint(),
         val_dataset_ ? val_dataset_->fingerprint() : std::string()})
     hash.update(str_cat(part.size(), ":", part));
   return hash.hex();
 }
 
 TrainingRows FinetuneEngine::training_rows() const {
-  TrainingRows rows = dataset_.rows(options_.train.use_all_docs, options_.train.negatives);
+  TrainingRows rows = data_.rows(options_.train.use_all_docs, options_.train.negatives);
   if (rows.skipped_empty + rows.skipped_unanswered > 0)
     log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text and ",
                         rows.skipped_unanswered,
@@ -67,101 +56,45 @@ TrainingRows FinetuneEngine::training_rows() const {
   return rows;
 }
 
-std::shared_ptr<const BaseEmbedding> FinetuneEngine::load_guide() const {
+std::shared_ptr<const BaseEmbedding> FinetuneEngine::load_guide(const std::string& vectors) const {
   if (options_.train.loss.guide.empty()) return nullptr;
   EmbedOptions embed;
   embed.device = options_.device;
   embed.precision = options_.train.precision;
   return std::make_shared<CachedEmbedding>(resolve_embed_model(options_.train.loss.guide, embed),
-                                           options_.output + "/vectors", embed.precision);
+                                           vectors, embed.precision);
+}
+
+std::vector<RankedSet> FinetuneEngine::ranked_sets(const EmbeddingQAFinetuneDataset* test,
+                                                   int systems) const {
+  std::vector<RankedSet> sets;
+  const TrainConfig& train = options_.train;
+  std::int64_t queries = 0;
+  for (const TrainingSet& set : data_.sets()) queries += set.data.dataset.queries.size();
+  if (val_dataset_) {
+    const double steps = train.evaluate_steps > 0 ? static_cast<double>(queries) * train.epochs /
+                                                        train.batch_size / train.evaluate_steps
+                                                  : 0;
+    sets.push_back({&*val_dataset_, train.epochs + steps, /*chooses_best=*/true});
+  }
+  if (test) sets.push_back({test, static_cast<double>(systems), /*chooses_best=*/false});
+  return sets;
 }
 
 FinetuneResult FinetuneEngine::run(Trainer& trainer, const Subject& subject,
                                    std::chrono::steady_clock::time_point start,
                                    const std::function<bool()>& stop_requested) const {
-  Checkpoint identity;
-  identity.device = subject.device;
-  identity.values = subject.parameters.values();
-  identity.seed = options_.seed;
-  identity.configuration = configuration_of(subject);
-  const std::string checkpoints = options_.output + "/checkpoints";
-  std::optional<Checkpoint> resumed;
-  if (options_.resume) resumed = load_newest_checkpoint(checkpoints, identity);
+  if (options_.train.patience > 0 && !val_dataset_)
+    throw_error(ErrorKind::kConfig,
+                "train.patience needs a validation set with questions to measure");
+  const TrainingRun::Data data{data_, val_dataset_ ? &*val_dataset_ : nullptr};
+  TrainingRun run(trainer, subject, data, options_, configuration_of(subject), callbacks_, start);
+  return run.finish(stop_requested);
+}
 
-  MetricsFile metrics(options_.output + "/metrics.jsonl", resumed ? resumed->next_step : 0);
-  std::optional<ProgressLine> progress;
-  if (options_.show_progress) progress.emplace(trainer.total_steps());
-  std::vector<Callback*> listeners = {&metrics};
-  if (progress) listeners.push_back(&*progress);
-  std::optional<BestModel> best;
-  if (val_dataset_)
-    best.emplace(subject.embedding, subject.parameters, *val_dataset_, options_.evaluate_k,
-                 options_.train.evaluate_steps, listeners);
-  Totals totals;
-  double seconds_before = 0;
-  const auto seconds = [&] {
-    return seconds_before +
-           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  };
-  if (resumed) {
-    totals.loss = resumed->last_loss;
-    totals.pairs = resumed->pairs;
-    seconds_before = resumed->seconds;
-    set_values(subject.parameters, resumed->values);
-    const at::NoGradGuard no_grad;
-    trainer.optimizer().first_moments().copy_(resumed->first_moments);
-    trainer.optimizer().second_moments().copy_(resumed->second_moments);
-    trainer.optimizer().set_steps_taken(resumed->next_step);
-    trainer.resume_at(resumed->next_step);
-    if (best && resumed->best_values.defined())
-      best->restore(resumed->best_step, resumed->best_metric, resumed->best_values);
-    log_info(str_cat("going on at step ", resumed->next_step + 1, " of ", trainer.total_steps()));
-  }
-  const auto save = [&] {
-    if (!at::isfinite(subject.parameters.values()).all().item<bool>())
-      throw_error(ErrorKind::kDiverged, "after step ", trainer.next_step(),
-                  " the weights hold NaN or infinity: nothing is saved; lower train.learning_rate");
-    metrics.sync();
-    Checkpoint checkpoint = identity;
-    checkpoint.next_step = trainer.next_step();
-    checkpoint.last_loss = totals.loss;
-    checkpoint.pairs = totals.pairs;
-    checkpoint.seconds = seconds();
-    checkpoint.values = subject.parameters.values();
-    checkpoint.first_moments = trainer.optimizer().first_moments();
-    checkpoint.second_moments = trainer.optimizer().second_moments();
-    if (best && best->has_best()) {
-      checkpoint.best_step = best->best_step();
-      checkpoint.best_metric = best->best_metric();
-      checkpoint.best_values = best->best_values();
-    }
-    save_checkpoint(checkpoints, checkpoint);
-  };
-  PeriodicCheckpoint periodic(options_.train.checkpoint_steps, save);
-  trainer.add(metrics);
-  trainer.add(totals);
-  if (progress) trainer.add(*progress);
-  if (best) trainer.add(*best);
-  trainer.add(periodic);  // after the evaluation, so that a checkpoint holds its result
-  trainer.run(stop_requested);
-
-  FinetuneResult result;
-  result.finished = trainer.next_step() == trainer.total_steps();
-  result.steps = trainer.next_step();
-  result.skipped_empty = subject.rows.skipped_empty;
-  result.skipped_unanswered = subject.rows.skipped_unanswered;
-  result.pairs = totals.pairs;
-  result.final_loss = totals.loss;
-  result.best_step = best && best->has_best() ? best->best_step() : result.steps;
-  result.best_metric = best && best->has_best() ? best->best_metric() : 0;
-  if (!result.finished) {
-    save();
-  } else {
-    if (best && best->has_best()) set_values(subject.parameters, best->best_values());
-    check_embeds(subject.embedding, subject.rows.columns[0][0]);
-  }
-  result.seconds = seconds();
-  return result;
+void FinetuneEngine::tell_saved(const FinetuneResult& result) const {
+  for (Callback* callback : callbacks_)
+    callback->on_save({result.steps, artifact_path(), /*is_artifact=*/true});
 }
 
 std::shared_ptr<const BaseEmbedding> FinetuneEngine::get_finetuned_model() const {
@@ -178,13 +111,13 @@ std::string space_of(const std::shared_ptr<const BaseEmbedding>& guide) {
 }
 
 std::unique_ptr<FinetuneEngine> make_finetune_engine(
-    TrainingData dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+    TrainingSets data, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
     FinetuneOptions options) {
   if (options.train.mode == "adapter")
-    return std::make_unique<EmbeddingAdapterFinetuneEngine>(
-        std::move(dataset), std::move(val_dataset), std::move(options));
+    return std::make_unique<EmbeddingAdapterFinetuneEngine>(std::move(data), std::move(val_dataset),
+                                                            std::move(options));
   return std::make_unique<SentenceTransformersFinetuneEngine>(
-      std::move(dataset), std::move(val_dataset), std::move(options));
+      std::move(data), std::move(val_dataset), std::move(options));
 }
 
 }  // namespace attune

@@ -9,15 +9,17 @@
 #include <vector>
 
 #include <attune/base_embedding.h>
+#include <attune/callback.h>
 
 #include "core/hash.h"
 #include "core/json.h"
-#include "data/training_data.h"
+#include "data/training_sets.h"
 #include "models/adapter_config.h"
 #include "models/model_config.h"
 #include "models/parameter_store.h"
 #include "trainer/train_config.h"
 #include "trainer/trainer.h"
+#include "trainer/training_estimate.h"
 
 namespace attune {
 
@@ -35,27 +37,37 @@ struct FinetuneOptions {
 };
 
 struct FinetuneResult {
-  bool finished = false;  // false: stopped by stop_requested; a checkpoint was written
+  bool finished =
+      false;  // false: stopped by stop_requested or a callback; a checkpoint was written
+  bool stopped_early = false;  // finished before the last step: train.patience, or a callback
   std::int64_t steps = 0, pairs = 0, best_step = 0;  // best_step: whose weights the artifact holds
   double seconds = 0, final_loss = 0,
          best_metric = 0;  // best_metric: ndcg@10 on validation, if any
   std::int64_t skipped_empty = 0, skipped_unanswered = 0;
+  std::int64_t skipped_steps = 0, rollbacks = 0;  // train.on_nonfinite
 };
 
 class FinetuneEngine {
  public:
-  FinetuneEngine(TrainingData dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+  FinetuneEngine(TrainingSets data, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
                  FinetuneOptions options);
   virtual ~FinetuneEngine() = default;
 
-  // Trains and writes OUTPUT/artifact.
+  // Of the caller's own, told of everything that finetune() does; outlives it.
+  void add(Callback& callback) { callbacks_.push_back(&callback); }
+
+  // Trains and writes OUTPUT/artifact. Error{kInterrupted} where `stop_requested` comes true before
+  // there is anything to save.
   virtual FinetuneResult finetune(const std::function<bool()>& stop_requested = {}) = 0;
+
+  // What that will take. Nothing is written, and the engine is of no use afterwards; `test`, if
+  // given, is ranked `systems` times at the end.
+  virtual TrainingEstimate estimate(const EmbeddingQAFinetuneDataset* test, int systems) = 0;
 
   // The artifact, loaded; only after finetune() has finished.
   std::shared_ptr<const BaseEmbedding> get_finetuned_model() const;
   std::string artifact_path() const { return options_.output + "/artifact"; }
 
- protected:
   // What is trained, as it would be served.
   struct Subject {
     const BaseEmbedding& embedding;
@@ -65,10 +77,15 @@ class FinetuneEngine {
     const TrainingRows& rows;  // whose first query it must be able to embed in the end
   };
 
-  // Of the data set; warns of those that are left out.
+ protected:
+  // For an estimate: the validation set, and `test` after the training.
+  std::vector<RankedSet> ranked_sets(const EmbeddingQAFinetuneDataset* test, int systems) const;
+
+  // Of the data sets; warns of those that are left out.
   TrainingRows training_rows() const;
-  // The model that the loss asks for, null where it asks for none.
-  std::shared_ptr<const BaseEmbedding> load_guide() const;
+  // The model that the loss asks for, null where it asks for none. Its vectors are kept in the
+  // folder `vectors`; "": in memory alone.
+  std::shared_ptr<const BaseEmbedding> load_guide(const std::string& vectors) const;
 
   // Resumes if asked, takes the steps, with metrics.jsonl, progress, validation and checkpoints,
   // and leaves the best weights in the parameters; `seconds` count from `start`.
@@ -76,11 +93,15 @@ class FinetuneEngine {
                      std::chrono::steady_clock::time_point start,
                      const std::function<bool()>& stop_requested) const;
 
-  TrainingData dataset_;
+  // To be called when artifact_path() is written.
+  void tell_saved(const FinetuneResult& result) const;
+
+  TrainingSets data_;
   std::optional<EmbeddingQAFinetuneDataset> val_dataset_;
   FinetuneOptions options_;
 
  private:
+  std::vector<Callback*> callbacks_;
   Fingerprint configuration_of(const Subject& subject) const;
 };
 
@@ -89,7 +110,7 @@ std::string space_of(const std::shared_ptr<const BaseEmbedding>& guide);
 
 // The engine that train.mode asks for.
 std::unique_ptr<FinetuneEngine> make_finetune_engine(
-    TrainingData dataset, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
+    TrainingSets data, std::optional<EmbeddingQAFinetuneDataset> val_dataset,
     FinetuneOptions options);
 
 }  // namespace attune

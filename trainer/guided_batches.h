@@ -19,8 +19,13 @@ class GuidedBatches : public BatchSource {
 
   StepPlan at(std::int64_t step) const override;
   std::int64_t steps() const override { return source_.steps(); }
+  std::vector<std::int64_t> rows_of(std::int64_t step) const override {
+    return source_.rows_of(step);
+  }
 
  private:
+  void embed(TrainingBatch& batch) const;
+
   const BatchSource& source_;
   const TrainingRows& rows_;
   std::shared_ptr<const BaseEmbedding> guide_;

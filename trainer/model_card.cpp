@@ -3,11 +3,12 @@
 #include <sstream>
 
 #include "core/config_reader.h"
+#include "trainer/lineage.h"
 
 namespace attune {
 
 std::string model_card(const EmbeddingModel& model, const FinetuneOptions& options,
-                       std::int64_t num_pairs) {
+                       std::int64_t num_pairs, const Json& parents) {
   std::ostringstream card;
   card << "---\nlibrary_name: sentence-transformers\npipeline_tag: sentence-similarity\ntags:\n"
           "- sentence-transformers\n- sentence-similarity\n- feature-extraction\n- dataset_size:"
@@ -23,7 +24,8 @@ std::string model_card(const EmbeddingModel& model, const FinetuneOptions& optio
           "passages = model.encode_document([\"...\"])\n```\n\n## Training "
           "settings\n\n```yaml\nseed: "
        << options.seed << "\n"
-       << print_config(options.train) << "```\n";
+       << print_config(options.train) << "```\n"
+       << describe_parents(parents);
   return card.str();
 }
 

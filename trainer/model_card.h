@@ -9,7 +9,8 @@
 
 namespace attune {
 
+// `parents`: parents_of() the base.
 std::string model_card(const EmbeddingModel& model, const FinetuneOptions& options,
-                       std::int64_t num_pairs);
+                       std::int64_t num_pairs, const Json& parents);
 
 }  // namespace attune

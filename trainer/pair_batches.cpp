@@ -2,38 +2,92 @@
 
 #include <algorithm>
 
+#include "core/error.h"
+
 namespace attune {
+namespace {
+
+std::vector<std::string> column_prompts(const EmbeddingModel& model, const TrainingRows& rows,
+                                        std::vector<std::string> given) {
+  const std::size_t columns = rows.columns.size();
+  if (given.empty()) {
+    given.assign(columns, model.prompt(Role::kText));
+    if (columns > 0) given[0] = model.prompt(Role::kQuery);
+  }
+  if (columns > 0 && given.size() != columns)
+    throw_error(ErrorKind::kConfig, "model.prompts.columns names ", given.size(),
+                " prompts, the training rows have ", columns,
+                " columns: give one for each, \"\" for none");
+  return given;
+}
+
+// [rows] tokens of all columns together, prompts and special tokens included: what a step embeds.
+// The ids are not kept: they would take the memory of the whole corpus.
+std::vector<std::int64_t> count_tokens(const EmbeddingModel& model, const TrainingRows& rows,
+                                       const std::vector<std::string>& prompts) {
+  constexpr std::int64_t kRowsAtATime = 4096;
+  std::vector<std::int64_t> tokens(rows.num_rows());
+  for (std::int64_t first = 0; first < rows.num_rows(); first += kRowsAtATime) {
+    const std::int64_t last = std::min(first + kRowsAtATime, rows.num_rows());
+    for (std::size_t c = 0; c < rows.columns.size(); ++c) {
+      std::vector<std::string_view> texts;
+      std::vector<std::int64_t> row_of;
+      for (std::int64_t row = first; row < last; ++row)
+        if (static_cast<int>(c) < rows.num_columns(row)) {
+          texts.push_back(rows.columns[c][row]);
+          row_of.push_back(row);
+        }
+      if (texts.empty()) continue;
+      const TokenizedTexts tokenized = model.tokenize(prompts[c], texts);
+      for (std::size_t i = 0; i < texts.size(); ++i)
+        tokens[row_of[i]] += std::ssize(tokenized[static_cast<std::int64_t>(i)]);
+    }
+  }
+  return tokens;
+}
+
+SampledSteps sample(const EmbeddingModel& model, const TrainingRows& rows,
+                    const std::vector<std::string>& prompts, const TrainConfig& config,
+                    std::uint64_t seed) {
+  std::vector<std::int64_t> tokens;
+  if (config.batch_tokens > 0) tokens = count_tokens(model, rows, prompts);
+  return {rows, config, seed, tokens};
+}
+
+}  // namespace
 
 PairBatches::PairBatches(const EmbeddingModel& model, TrainingRows rows, const TrainConfig& config,
-                         std::uint64_t seed)
+                         std::uint64_t seed, std::vector<std::string> prompts)
     : model_(model),
       rows_(std::move(rows)),
-      steps_(sample_steps(rows_, config, seed)),
+      prompts_(column_prompts(model, rows_, std::move(prompts))),
+      steps_(sample(model, rows_, prompts_, config, seed)),
       chunk_tokens_(config.chunk_tokens) {}
 
 StepPlan PairBatches::at(std::int64_t step) const {
-  const SampledStep& chosen = steps_.at(static_cast<std::size_t>(step));
-  const auto num_columns = static_cast<std::int64_t>(rows_.columns.size());
+  return steps_.plan(step, [&](const SampledBatch& chosen) { return plan_batch(step, chosen); });
+}
+
+BatchPlan PairBatches::plan_batch(std::int64_t step, const SampledBatch& chosen) const {
+  const auto all_columns = static_cast<std::int64_t>(rows_.columns.size());
+  const std::int64_t num_columns = rows_.num_columns(chosen.rows[0]);
   PackedBatch packed;
-  StepPlan plan;
+  BatchPlan plan;
   plan.batch = describe_rows(rows_, step, chosen.rows);
   for (std::int64_t c = 0; c < num_columns; ++c) {
-    const Role role = c == 0 ? Role::kQuery : Role::kText;
     std::vector<std::string_view> texts;
     for (std::int64_t row : chosen.rows) texts.emplace_back(rows_.columns[c][row]);
-    const TokenizedTexts tokenized = model_.tokenize(role, texts, /*threads=*/1);
-    const int unpooled = model_.unpooled_tokens(role);
+    const TokenizedTexts tokenized = model_.tokenize(prompts_[c], texts, /*threads=*/1);
+    const int unpooled = model_.unpooled_tokens(prompts_[c]);
     for (std::size_t i = 0; i < chosen.rows.size(); ++i) {
       const auto ids = tokenized[static_cast<std::int64_t>(i)];
       plan.batch.sequence_of.push_back(packed.num_sequences());
       packed.add(ids.data(), static_cast<std::int64_t>(ids.size()),
-                 (chosen.epoch * rows_.num_rows() + chosen.rows[i]) * num_columns + c,
+                 (chosen.epoch * rows_.num_rows() + chosen.rows[i]) * all_columns + c,
                  std::min(unpooled, static_cast<int>(ids.size()) - 1));
     }
   }
   plan.chunks = split_by_tokens(packed, chunk_tokens_);
-  plan.epoch = chosen.epochs_done;
-  plan.ends_epoch = chosen.ends_epoch;
   return plan;
 }
 

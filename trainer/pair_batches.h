@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "data/qa_dataset.h"
@@ -16,19 +17,28 @@ namespace attune {
 
 class PairBatches : public BatchSource {
  public:
-  // `model` outlives the batches. Column 0 gets the query prompt, the others the document prompt.
-  // Error{kData} without a row.
+  // `model` outlives the batches. Column 0 gets the model's query prompt, the others its document
+  // prompt, unless `prompts` says it for each column. Of several data sets the widest has as many
+  // columns as there are prompts. Errors: SampledSteps; Error{kConfig} for another number of
+  // prompts.
   PairBatches(const EmbeddingModel& model, TrainingRows rows, const TrainConfig& config,
-              std::uint64_t seed);
+              std::uint64_t seed, std::vector<std::string> prompts = {});
 
   StepPlan at(std::int64_t step) const override;
+  std::vector<std::int64_t> rows_of(std::int64_t step) const override {
+    return steps_.rows_of(step);
+  }
   const TrainingRows& rows() const { return rows_; }
-  std::int64_t steps() const override { return static_cast<std::int64_t>(steps_.size()); }
+  std::int64_t steps() const override { return steps_.steps(); }
+  const SampledSteps& sampled() const { return steps_; }
 
  private:
+  BatchPlan plan_batch(std::int64_t step, const SampledBatch& chosen) const;
+
   const EmbeddingModel& model_;
   TrainingRows rows_;
-  std::vector<SampledStep> steps_;
+  std::vector<std::string> prompts_;  // [columns]
+  SampledSteps steps_;
   std::int64_t chunk_tokens_ = 0;
 };
 

@@ -12,6 +12,7 @@ class SentenceTransformersFinetuneEngine : public FinetuneEngine {
  public:
   using FinetuneEngine::FinetuneEngine;
   FinetuneResult finetune(const std::function<bool()>& stop_requested = {}) override;
+  TrainingEstimate estimate(const EmbeddingQAFinetuneDataset* test, int systems) override;
 };
 
 }  // namespace attune

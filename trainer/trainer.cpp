@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 
@@ -22,21 +23,18 @@ ParameterStore& trainable(ParameterStore& parameters) {
   return parameters;
 }
 
-// The same sequences in chunks of at most `limit` tokens.
-void replan(StepPlan& plan, std::int64_t limit) {
-  std::vector<PackedBatch> smaller;
-  for (const PackedBatch& chunk : plan.chunks)
-    for (PackedBatch& part : split_by_tokens(chunk, limit)) smaller.push_back(std::move(part));
-  plan.chunks = std::move(smaller);
-}
-
-std::int64_t tokens_of(const StepPlan& plan) {
-  std::int64_t tokens = 0;
-  for (const PackedBatch& chunk : plan.chunks) tokens += chunk.num_tokens();
-  return tokens;
-}
-
 }  // namespace
+
+ForwardOptions training_options(const TrainConfig& config, std::uint64_t seed, std::int64_t step) {
+  ForwardOptions options;
+  options.compute = parse_precision(config.precision);
+  options.training = true;
+  options.dropout = config.dropout_probability();
+  options.seed = seed;
+  options.step = step;
+  options.recompute_layers = config.recompute;
+  return options;
+}
 
 Trainer::Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& source,
                  const TrainConfig& config, std::uint64_t seed)
@@ -55,7 +53,8 @@ Trainer::Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss,
       prefetcher_(source),
       config_(config),
       seed_(seed),
-      optimizer_(trainable(parameters), config.weight_decay) {
+      optimizer_(trainable(parameters), config.weight_decay),
+      chunk_fit_(config.chunk_tokens) {
   schedule_.kind = config.schedule;
   schedule_.total_steps = source.steps();
   // transformers' get_warmup_steps rounds up, LlamaIndex's engine down.
@@ -64,12 +63,24 @@ Trainer::Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss,
       config.parity == "llamaindex" ? std::floor(warmup) : std::ceil(warmup));
 }
 
-at::Tensor Trainer::forward_backward(const StepPlan& plan, const ForwardOptions& options) {
+// Adds the gradient of the mean loss of the step's batches. Returns that loss.
+double Trainer::accumulate(const StepPlan& plan, const ForwardOptions& options) {
+  const double weight = 1.0 / static_cast<double>(1 + plan.more.size());
+  double loss = 0;
+  for_each_batch(plan, [&](const BatchPlan& batch) {
+    loss += weight * forward_backward(batch, options, weight).item<double>();
+  });
+  return loss;
+}
+
+// Adds `weight` times the gradient. Returns the loss.
+at::Tensor Trainer::forward_backward(const BatchPlan& plan, const ForwardOptions& options,
+                                     double weight) {
   const auto embed = [&](const PackedBatch& chunk) { return embed_(chunk, options); };
   if (plan.chunks.size() == 1) {
     const at::Tensor vectors = embed(plan.chunks[0]);
     const LossOutput loss = loss_.evaluate(vectors.detach(), plan.batch);
-    vectors.backward(loss.gradient);
+    vectors.backward(weight == 1 ? loss.gradient : loss.gradient * weight);
     return loss.value;
   }
   std::vector<at::Tensor> parts;
@@ -78,9 +89,10 @@ at::Tensor Trainer::forward_backward(const StepPlan& plan, const ForwardOptions&
     for (const PackedBatch& chunk : plan.chunks) parts.push_back(embed(chunk));
   }
   const LossOutput loss = loss_.evaluate(at::cat(parts), plan.batch);
+  const at::Tensor gradient = weight == 1 ? loss.gradient : loss.gradient * weight;
   std::int64_t first = 0;
   for (const PackedBatch& chunk : plan.chunks) {
-    embed(chunk).backward(loss.gradient.narrow(0, first, chunk.num_sequences()));
+    embed(chunk).backward(gradient.narrow(0, first, chunk.num_sequences()));
     first += chunk.num_sequences();
   }
   return loss.value;
@@ -89,51 +101,36 @@ at::Tensor Trainer::forward_backward(const StepPlan& plan, const ForwardOptions&
 StepReport Trainer::take_step(std::int64_t step) {
   const auto start = std::chrono::steady_clock::now();
   StepPlan plan = prefetcher_.at(step);
-  if (chunk_limit_ > 0) replan(plan, chunk_limit_);
-  ForwardOptions options;
-  options.compute = parse_precision(config_.precision);
-  options.training = true;
-  options.dropout = config_.dropout_probability();
-  options.seed = seed_;
-  options.step = step;
+  const ForwardOptions options = training_options(config_, seed_, step);
+  chunk_fit_.apply(plan, embed_, options, parameters_);
 
   StepReport report;
   for (int attempt = 0;; ++attempt) {
     try {
-      report.loss = forward_backward(plan, options).item<double>();
+      report.loss = accumulate(plan, options);
       break;
     } catch (const std::exception& error) {
       if (!is_out_of_memory(error)) throw;
       parameters_.zero_gradients();
-      const std::int64_t longest = std::max_element(plan.chunks.begin(), plan.chunks.end(),
-                                                    [](const auto& a, const auto& b) {
-                                                      return a.num_tokens() < b.num_tokens();
-                                                    })
-                                       ->num_tokens();
-      const bool splittable =
-          std::any_of(plan.chunks.begin(), plan.chunks.end(), [&](const auto& chunk) {
-            return chunk.num_tokens() == longest && chunk.num_sequences() > 1;
-          });
-      if (attempt == kMaxMemoryRetries || !splittable)
-        throw_error(ErrorKind::kResources, "step ", step + 1, ": out of memory with chunks of ",
-                    longest, " tokens; lower model.max_length");
-      chunk_limit_ = std::max<std::int64_t>(1, longest / 2);
-      replan(plan, chunk_limit_);
+      if (attempt == kMaxMemoryRetries || !chunk_fit_.shrink(plan))
+        throw_error(ErrorKind::kResources, "step ", step + 1,
+                    ": out of memory with chunks of at most ", chunk_fit_.limits().chunk,
+                    " tokens; lower model.max_length, or set train.recompute: true");
       log_warning(str_cat("step ", step + 1, ": out of memory; going on with chunks of ",
-                          chunk_limit_, " tokens (train.chunk_tokens), the batch is unchanged"));
+                          chunk_fit_.limits().chunk,
+                          " tokens (train.chunk_tokens), the batch is unchanged"));
     }
   }
   report.step = step + 1;
   report.total_steps = source_.steps();
   report.learning_rate = config_.learning_rate * schedule_.factor(step);
   report.grad_norm = optimizer_.gradient_norm();
-  if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm))
-    throw_error(ErrorKind::kDiverged, "step ", step + 1, ": loss ", report.loss, ", gradient norm ",
-                report.grad_norm, " at learning rate ", report.learning_rate,
-                ": not finite. This step changed no weight; lower train.learning_rate "
-                "or look at the rows of this batch");
-  optimizer_.step(report.learning_rate, clip_factor(report.grad_norm, config_.max_grad_norm));
-  report.pairs = plan.batch.rows;
+  report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.grad_norm);
+  if (report.skipped)
+    parameters_.zero_gradients();
+  else
+    optimizer_.step(report.learning_rate, clip_factor(report.grad_norm, config_.max_grad_norm));
+  for_each_batch(plan, [&](const BatchPlan& batch) { report.pairs += batch.batch.rows; });
   report.tokens = tokens_of(plan);
   report.epoch = plan.epoch;
   report.ends_epoch = plan.ends_epoch;
@@ -141,13 +138,50 @@ StepReport Trainer::take_step(std::int64_t step) {
   return report;
 }
 
-void Trainer::run(const std::function<bool()>& stop_requested) {
+// What the schedule and the callbacks know of a step that is not taken.
+StepReport Trainer::pass_over(std::int64_t step) {
+  const StepPlan plan = prefetcher_.at(step);
+  StepReport report;
+  report.step = step + 1;
+  report.total_steps = source_.steps();
+  report.learning_rate = config_.learning_rate * schedule_.factor(step);
+  report.epoch = plan.epoch;
+  report.ends_epoch = plan.ends_epoch;
+  report.skipped = true;
+  return report;
+}
+
+Callback::Stop Trainer::requested_stop() const {
+  Callback::Stop stop = Callback::Stop::kNo;
+  for (const Callback* callback : callbacks_) stop = std::max(stop, callback->requested_stop());
+  return stop;
+}
+
+Callback::Stop Trainer::run(const std::function<bool()>& stop_requested) {
   while (next_step_ < source_.steps()) {
-    if (stop_requested && stop_requested()) return;
-    const StepReport report = take_step(next_step_);
+    if (stop_requested && stop_requested()) return Callback::Stop::kInterrupt;
+    if (const Callback::Stop stop = requested_stop(); stop != Callback::Stop::kNo) return stop;
+    const bool known = skipped_.contains(next_step_);
+    const StepReport report = known ? pass_over(next_step_) : take_step(next_step_);
+    if (report.skipped && !known) {
+      if (!on_nonfinite_) throw_nonfinite(report);
+      const std::int64_t next = on_nonfinite_(report);
+      if (next <= next_step_) {
+        next_step_ = next;
+        continue;
+      }
+    }
     ++next_step_;
     for (Callback* callback : callbacks_) callback->on_step(report);
   }
+  return Callback::Stop::kFinish;
+}
+
+void throw_nonfinite(const StepReport& report, const std::string& also) {
+  throw_error(ErrorKind::kDiverged, "step ", report.step, ": loss ", report.loss,
+              ", gradient norm ", report.grad_norm, " at learning rate ", report.learning_rate,
+              ": not finite. This step changed no weight; ", also,
+              "lower train.learning_rate or look at the rows of this batch");
 }
 
 }  // namespace attune

@@ -1,20 +1,27 @@
 // The training loop. One step:
 //   embed the chunks -> loss and gradient on the vectors -> backward through the chunks -> clip ->
 //   AdamW
+// With train.accumulate the first three are done for each of several batches, and their gradients
+// averaged: as transformers' gradient_accumulation_steps, whose short last group of an epoch is
+// averaged over the batches it has.
 // With one chunk the graph is kept from the first forward; with several, each chunk is embedded
 // without a graph first and again with one for its backward (GradCache, Gao et al. 2021): same
-// numbers, bounded memory. Running out of memory halves the chunks and repeats the step; the batch
-// is never changed.
+// numbers, bounded memory. What would not fit is chunked (trainer/chunk_fit.h), and running out of
+// memory all the same halves the chunks and repeats the step; the batch is never changed.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <set>
+#include <string>
 #include <vector>
+
+#include <attune/callback.h>
 
 #include "models/embedding_model.h"
 #include "trainer/adamw.h"
 #include "trainer/batch_prefetcher.h"
-#include "trainer/callback.h"
+#include "trainer/chunk_fit.h"
 #include "trainer/losses/loss.h"
 #include "trainer/schedule.h"
 #include "trainer/train_config.h"
@@ -22,8 +29,8 @@
 
 namespace attune {
 
-// A chunk's vectors, [chunk.num_sequences(), d] fp32, differentiable.
-using EmbedChunk = std::function<at::Tensor(const PackedBatch&, const ForwardOptions&)>;
+// How a step's forwards are done.
+ForwardOptions training_options(const TrainConfig& config, std::uint64_t seed, std::int64_t step);
 
 class Trainer {
  public:
@@ -37,19 +44,33 @@ class Trainer {
 
   void add(Callback& callback) { callbacks_.push_back(&callback); }
 
-  // Takes all steps from next_step() on; stops early, between two steps, when `stop_requested` says
-  // so. A loss or gradient that is not finite is an Error{kDiverged} in its own step, before any
-  // weight changes.
-  void run(const std::function<bool()>& stop_requested = {});
+  // Decides about a step whose loss or gradient is not finite, before any weight has changed:
+  // throws, or returns the step to take next (0-based): the one after it, which it has told the
+  // trainer to skip, or an earlier one, whose state it has put back. Without it: Error{kDiverged}.
+  using OnNonfinite = std::function<std::int64_t(const StepReport&)>;
+  void set_on_nonfinite(OnNonfinite decide) { on_nonfinite_ = std::move(decide); }
+
+  // Takes all steps from next_step() on; stops early, between two steps, when `stop_requested` or a
+  // callback says so. kFinish: all steps are taken, or a callback found it enough.
+  Callback::Stop run(const std::function<bool()>& stop_requested = {});
 
   std::int64_t next_step() const { return next_step_; }  // 0-based
   std::int64_t total_steps() const { return source_.steps(); }
+  std::vector<std::int64_t> rows_of(std::int64_t step) const { return source_.rows_of(step); }
   AdamW& optimizer() { return optimizer_; }
   void resume_at(std::int64_t step) { next_step_ = step; }
+  ChunkFit& chunk_fit() { return chunk_fit_; }
+
+  // Steps (0-based) that change no weight.
+  const std::set<std::int64_t>& skipped() const { return skipped_; }
+  void skip(std::int64_t step) { skipped_.insert(step); }
 
  private:
   StepReport take_step(std::int64_t step);
-  at::Tensor forward_backward(const StepPlan& plan, const ForwardOptions& options);
+  StepReport pass_over(std::int64_t step);
+  Callback::Stop requested_stop() const;
+  double accumulate(const StepPlan& plan, const ForwardOptions& options);
+  at::Tensor forward_backward(const BatchPlan& plan, const ForwardOptions& options, double weight);
 
   EmbedChunk embed_;
   ParameterStore& parameters_;
@@ -61,8 +82,13 @@ class Trainer {
   Schedule schedule_;
   AdamW optimizer_;
   std::vector<Callback*> callbacks_;
-  std::int64_t next_step_ = 0,
-               chunk_limit_ = 0;  // chunk_limit_: learned from running out of memory
+  OnNonfinite on_nonfinite_;
+  std::set<std::int64_t> skipped_;
+  ChunkFit chunk_fit_;
+  std::int64_t next_step_ = 0;
 };
+
+// Error{kDiverged} that says what the step found, then `also`, then what to do.
+[[noreturn]] void throw_nonfinite(const StepReport& report, const std::string& also = "");
 
 }  // namespace attune

@@ -7,15 +7,16 @@ TrainingBatch describe_rows(const TrainingRows& rows, std::int64_t step,
   TrainingBatch batch;
   batch.step = step;
   batch.rows = static_cast<int>(chosen.size());
-  batch.columns = static_cast<int>(rows.columns.size());
+  batch.columns = rows.num_columns(chosen[0]);
   batch.row = chosen;
-  for (const std::vector<std::int64_t>& column : rows.document_id)
-    for (const std::int64_t row : chosen) batch.document_id.push_back(column[row]);
-  batch.labels_per_row = rows.labels_per_row;
+  for (int c = 0; c + 1 < batch.columns && c < std::ssize(rows.document_id); ++c)
+    for (const std::int64_t row : chosen) batch.document_id.push_back(rows.document_id[c][row]);
+  batch.labels_per_row = rows.num_labels(chosen[0]);
+  const auto relevant = rows.relevant_of(chosen[0]);
   for (const std::int64_t row : chosen) {
-    if (!rows.relevant.empty()) batch.relevant.push_back(rows.relevant[rows.query_id[row]]);
+    if (!relevant.empty()) batch.relevant.push_back(relevant[rows.query_id[row]]);
     const auto first = rows.labels.begin() + row * rows.labels_per_row;
-    batch.labels.insert(batch.labels.end(), first, first + rows.labels_per_row);
+    batch.labels.insert(batch.labels.end(), first, first + batch.labels_per_row);
   }
   return batch;
 }

@@ -29,18 +29,31 @@ struct TrainingBatch {
   at::Tensor guide;  // [columns * rows, g] fp32, by place: a guide model's vectors, if there is one
 };
 
-// Everything of these rows but sequence_of and the guide.
+// Of rows of one data set: everything but sequence_of and the guide.
 TrainingBatch describe_rows(const TrainingRows& rows, std::int64_t step,
                             const std::vector<std::int64_t>& chosen);
 
 // The chunk plan: plain training is one chunk; several are embedded one after the other
 // (GradCache).
-struct StepPlan {
+struct BatchPlan {
   std::vector<PackedBatch> chunks;  // sequences in order: chunk 0's, chunk 1's, ...
   TrainingBatch batch;
+};
+
+struct StepPlan : BatchPlan {
+  // The step's other batches, with train.accumulate. Each has a loss of its own; the step goes by
+  // the mean of them all.
+  std::vector<BatchPlan> more;
   double epoch = 0;  // passes done after this step, 1.5 = one and a half
   bool ends_epoch = false;
 };
+
+// Of the first batch of the step, then of the others.
+template <class Plan, class Visit>
+void for_each_batch(Plan& plan, const Visit& visit) {
+  visit(plan);
+  for (auto& batch : plan.more) visit(batch);
+}
 
 // A pure function of the step, so that a resumed run sees the same batches.
 class BatchSource {
@@ -48,6 +61,8 @@ class BatchSource {
   virtual ~BatchSource() = default;
   virtual StepPlan at(std::int64_t step) const = 0;
   virtual std::int64_t steps() const = 0;
+  // Training rows of that step, to name them in a message.
+  virtual std::vector<std::int64_t> rows_of(std::int64_t /*step*/) const { return {}; }
 };
 
 }  // namespace attune

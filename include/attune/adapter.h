@@ -1,5 +1,6 @@
 // A small network behind a frozen embedding model; the one public header with tensors. It turns the
-// vectors of queries; documents stay as they are, so that an index stays valid.
+// vectors of queries; documents stay as they are, so that an index stays valid. With adapter.sides
+// both it turns the documents' too, which must then be embedded anew.
 #pragma once
 
 #include <functional>
@@ -29,8 +30,10 @@ class ATTUNE_PUBLIC Adapter {
 };
 
 // Makes an adapter from the object that config_json() gave, or from the settings of training: then
-// {"in_features": d, "out_features": d, ...}. Its parameters are in their starting state, drawn
-// from `seed` where that is random. Settings that it does not know are its own error to throw.
+// {"in_features": d, "out_features": d or adapter.out_features, ...}, the others those of
+// adapter.settings, numbers and true or false as such and anything else as text. Its parameters
+// are in their starting state, drawn from `seed` where that is random. Settings that it does not
+// know are its own error to throw (any std::exception).
 using AdapterFactory =
     std::function<std::unique_ptr<Adapter>(const std::string& config_json, std::uint64_t seed)>;
 

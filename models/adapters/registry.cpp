@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <new>
 
 #include "core/error.h"
 #include "models/adapters/linear.h"
@@ -51,11 +52,24 @@ std::unique_ptr<Adapter> make_adapter(const std::string& type, const Json& confi
     } else {
       std::string names;
       for (const auto& [name, ignored] : all.factories) names += (names.empty() ? "" : ", ") + name;
-      throw_error(ErrorKind::kConfig, "the adapter type '", type, "' is not known: expected ",
-                  names);
+      throw_error(
+          ErrorKind::kConfig, "the adapter type '", type,
+          "' is not known to this program: it knows ", names,
+          ". A type of your own belongs to the program that calls attune::register_adapter(\"",
+          type, "\", ...) (docs/examples/custom_adapter); use that one");
     }
   }
-  return factory(config.dump(), seed);
+  try {
+    return factory(config.dump(), seed);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    const std::string reason = error.what();  // of LibTorch's the first line: the rest is a trace
+    throw_error(ErrorKind::kConfig, "the adapter type '", type,
+                "': ", reason.substr(0, reason.find('\n')));
+  }
 }
 
 std::int64_t adapter_width(const Json& config, const char* key) {

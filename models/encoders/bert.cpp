@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "models/dropout.h"
+#include "models/recompute.h"
 
 namespace attune {
 namespace {
@@ -79,11 +80,12 @@ EncoderPlan plan_bert(const Json& json, const std::string& config_path) {
   const std::int64_t d = c.hidden_size, inner = c.intermediate_size;
   EncoderPlan plan;
   plan.weight_prefix = "bert.";
+  int layer_index = ParameterSpec::kEmbeddings;
   const auto matrix = [&](const std::string& name, std::vector<std::int64_t> shape) {
-    plan.parameters.push_back({name, std::move(shape), {name}, true});
+    plan.parameters.push_back({name, std::move(shape), {name}, true, layer_index});
   };
   const auto vector = [&](const std::string& name, std::int64_t size) {
-    plan.parameters.push_back({name, {size}, {name}, false});
+    plan.parameters.push_back({name, {size}, {name}, false, layer_index});
   };
   const auto norm = [&](const std::string& name) {
     vector(name + ".weight", d);
@@ -98,10 +100,11 @@ EncoderPlan plan_bert(const Json& json, const std::string& config_path) {
   matrix("embeddings.token_type_embeddings.weight", {c.type_vocab_size, d});
   norm("embeddings.LayerNorm");
   for (int i = 0; i < c.num_hidden_layers; ++i) {
+    layer_index = i;
     const std::string layer = str_cat("encoder.layer.", i, ".");
     for (const char* kind : {"weight", "bias"}) {
       const bool is_weight = kind == std::string("weight");
-      ParameterSpec qkv{layer + "attention.self.qkv." + kind, {3 * d}, {}, is_weight};
+      ParameterSpec qkv{layer + "attention.self.qkv." + kind, {3 * d}, {}, is_weight, i};
       if (is_weight) qkv.shape.push_back(d);
       for (const char* part : {"query", "key", "value"})
         qkv.stored_names.push_back(layer + "attention.self." + part + "." + kind);
@@ -147,10 +150,32 @@ void BertEncoder::pack_weights(at::ScalarType products) {
       pack(*part, products);
 }
 
+std::vector<LinearModule> BertEncoder::linear_modules() {
+  std::vector<LinearModule> modules;
+  const std::int64_t d = config_.hidden_size;
+  for (int i = 0; i < config_.num_hidden_layers; ++i) {
+    Layer& layer = layers_[i];
+    const auto add = [&](const char* name, Linear& linear, std::int64_t first, std::int64_t rows,
+                         DropoutSite site) {
+      modules.push_back({str_cat("encoder.layer.", i, ".", name), &linear, first, rows, i, site});
+    };
+    add("attention.self.query", layer.qkv, 0, d, DropoutSite::kQueryLowRank);
+    add("attention.self.key", layer.qkv, d, d, DropoutSite::kKeyLowRank);
+    add("attention.self.value", layer.qkv, 2 * d, d, DropoutSite::kValueLowRank);
+    add("attention.output.dense", layer.attention_output, 0, d,
+        DropoutSite::kAttentionOutputLowRank);
+    add("intermediate.dense", layer.intermediate, 0, config_.intermediate_size,
+        DropoutSite::kIntermediateLowRank);
+    add("output.dense", layer.output, 0, d, DropoutSite::kOutputLowRank);
+  }
+  return modules;
+}
+
 at::Tensor BertEncoder::intermediate(const at::Tensor& x, const Linear& layer,
-                                     at::ScalarType compute) const {
-  if (config_.hidden_act == "gelu") return linear_gelu(x, layer, compute);
-  const at::Tensor z = linear(x, layer, compute);
+                                     const PackedTokens& tokens,
+                                     const ForwardOptions& options) const {
+  if (config_.hidden_act == "gelu") return linear_gelu(x, layer, tokens, options);
+  const at::Tensor z = linear(x, layer, tokens, options);
   return config_.hidden_act == "relu" ? at::relu(z) : at::gelu(z, "tanh");
 }
 
@@ -165,12 +190,12 @@ Stream BertEncoder::layer_forward(const Stream& stream, int index, const PackedT
                            config_.hidden_size / config_.num_attention_heads,
                            active(config_.attention_probs_dropout_prob, options)};
   const at::Tensor context =
-      attention(linear(stream.input, layer.qkv, options.compute), tokens, spec, options, index);
-  const Stream middle = add_layer_norm(linear(context, layer.attention_output, options.compute),
+      attention(linear(stream.input, layer.qkv, tokens, options), tokens, spec, options, index);
+  const Stream middle = add_layer_norm(linear(context, layer.attention_output, tokens, options),
                                        stream.residual, layer.attention_norm, tokens,
                                        mask(DropoutSite::kAttentionOutput), options.compute);
-  const at::Tensor inner = intermediate(middle.input, layer.intermediate, options.compute);
-  return add_layer_norm(linear(inner, layer.output, options.compute), middle.residual,
+  const at::Tensor inner = intermediate(middle.input, layer.intermediate, tokens, options);
+  return add_layer_norm(linear(inner, layer.output, tokens, options), middle.residual,
                         layer.output_norm, tokens, mask(DropoutSite::kOutput), options.compute);
 }
 
@@ -184,7 +209,9 @@ at::Tensor BertEncoder::forward(const PackedTokens& tokens, const ForwardOptions
                             options.step, 0, DropoutSite::kEmbeddings));
   Stream stream{x, x.to(options.compute)};
   for (int i = 0; i < config_.num_hidden_layers; ++i)
-    stream = layer_forward(stream, i, tokens, options);
+    stream = run_layer(stream, options, [this, i, tokens, options](const Stream& x) {
+      return layer_forward(x, i, tokens, options);
+    });
   return stream.residual;
 }
 

@@ -27,6 +27,8 @@ class BertEncoder : public Encoder {
   BertEncoder(const BertConfig& config, const ParameterStore& parameters);
   at::Tensor forward(const PackedTokens& tokens, const ForwardOptions& options) const override;
   void pack_weights(at::ScalarType products) override;
+  std::vector<LinearModule> linear_modules() override;
+  int num_layers() const override { return config_.num_hidden_layers; }
   int hidden_size() const override { return config_.hidden_size; }
   int max_positions() const override { return config_.max_position_embeddings; }
   int vocabulary_size() const override { return config_.vocab_size; }
@@ -36,7 +38,8 @@ class BertEncoder : public Encoder {
     Linear qkv, attention_output, intermediate, output;
     LayerNorm attention_norm, output_norm;
   };
-  at::Tensor intermediate(const at::Tensor& x, const Linear& layer, at::ScalarType compute) const;
+  at::Tensor intermediate(const at::Tensor& x, const Linear& layer, const PackedTokens& tokens,
+                          const ForwardOptions& options) const;
   Stream layer_forward(const Stream& stream, int index, const PackedTokens& tokens,
                        const ForwardOptions& options) const;
 

@@ -11,10 +11,21 @@
 
 #include "core/json.h"
 #include "models/forward_options.h"
+#include "models/linear.h"
 #include "models/packed_tokens.h"
 #include "models/parameter_store.h"
 
 namespace attune {
+
+// A linear layer under the name that the checkpoint and PEFT have for it. Query, key and value are
+// rows [first_row, first_row + rows) of one layer here (docs/decisions/002).
+struct LinearModule {
+  std::string name;  // "encoder.layer.0.attention.self.query"
+  Linear* layer = nullptr;
+  std::int64_t first_row = 0, rows = 0;
+  int encoder_layer = 0;
+  DropoutSite site = DropoutSite::kQueryLowRank;  // of the dropout before its low rank part
+};
 
 class Encoder {
  public:
@@ -23,6 +34,9 @@ class Encoder {
   virtual at::Tensor forward(const PackedTokens& tokens, const ForwardOptions& options) const = 0;
   // Packs every linear layer: see pack() in models/linear.h.
   virtual void pack_weights(at::ScalarType products) = 0;
+  // All of them, from the bottom up; rows of one layer in their order.
+  virtual std::vector<LinearModule> linear_modules() = 0;
+  virtual int num_layers() const = 0;
   virtual int hidden_size() const = 0;
   virtual int max_positions() const = 0;
   virtual int vocabulary_size() const = 0;

@@ -144,6 +144,134 @@ TEST_F(Train, SignalsStopBetweenStepsAndResumeGoesOn) {
   EXPECT_EQ(weights("out"), weights("whole")) << "bit for bit";
 }
 
+// What stands behind "to go on: ", run as a shell would run it.
+int shell(const fs::path& folder, const std::string& said) {
+  const std::string mark = "to go on: ";
+  const std::size_t at = said.find(mark);
+  if (at == std::string::npos) return -1;
+  const std::string command = said.substr(at + mark.size(), said.find('\n', at) - at - mark.size());
+  return std::system(("cd '" + folder.string() + "' && OMP_NUM_THREADS=1 " + command +
+                      " > resumed.out 2> resumed.err")
+                         .c_str());
+}
+
+TEST_F(Train, ThePrintedCommandGoesOn) {
+  fs::rename(folder_ / "train.json", folder_ / "the pairs' file.json");
+  write_config("run.yaml", "  sampler: default\n");
+  const std::vector<std::string> arguments = {
+      "train", "run.yaml", "--overwrite", "data.train=the pairs' file.json", "train.epochs=200"};
+  const Process process = start(arguments);
+  wait_for(folder_ / "out" / "metrics.jsonl");
+  process.send(SIGINT);
+  const Outcome stopped = process.wait();
+  ASSERT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_EQ(shell(folder_, stopped.err), 0) << stopped.err << slurp(folder_ / "resumed.err");
+  EXPECT_NE(slurp(folder_ / "resumed.err").find("going on at step"), std::string::npos);
+  auto whole = arguments;
+  whole.push_back("output=whole");
+  ASSERT_EQ(run(whole).code, 0);
+  EXPECT_EQ(weights("out"), weights("whole")) << "bit for bit";
+}
+
+class TrainSlowly : public Train {
+ protected:
+  // Something is written in `path` below the output: a file, or one of a folder's.
+  bool has_bytes(const fs::path& path) const {
+    std::error_code ignored;
+    const fs::path place = folder_ / "out" / path;
+    if (fs::is_regular_file(place, ignored)) return fs::file_size(place, ignored) > 0;
+    for (const auto& entry : fs::directory_iterator(place, ignored))
+      if (entry.file_size(ignored) > 0) return true;
+    return false;
+  }
+
+  // Stopped by `signals` as soon as something is in `path`, then resumed. Returns what the stopped
+  // one said.
+  std::string stop_and_go_on(const std::vector<std::string>& arguments, const fs::path& path,
+                             int signals) {
+    fs::remove_all(folder_ / "out");
+    const Process process = start(arguments);
+    for (int i = 0; i < 10000 && !has_bytes(path); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    for (int i = 0; i < signals; ++i) {
+      process.send(SIGTERM);
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    const Outcome stopped = process.wait();
+    EXPECT_EQ(stopped.code, 143) << stopped.err;
+    EXPECT_FALSE(fs::exists(folder_ / "out" / "artifact"));
+    // A second signal ends the process where it is, unless the first had its way already.
+    if (signals == 1) EXPECT_NE(stopped.err.find("to go on: "), std::string::npos) << stopped.err;
+    auto resumed = arguments;
+    resumed.push_back("--resume");
+    const Outcome rest = run(resumed);
+    EXPECT_EQ(rest.code, 0) << rest.err;
+    return stopped.err;
+  }
+};
+
+TEST_F(TrainSlowly, SignalsDuringAnEvaluation) {
+  write_dataset("validation.json", 8000);
+  write_config("run.yaml", "  evaluate_steps: 1\n  max_steps: 2\n");
+  const std::vector<std::string> arguments = {"train", "run.yaml",
+                                              "data.validation=validation.json"};
+  ASSERT_EQ(run(arguments).code, 0);
+  const std::string whole = weights();
+  const auto evaluations = metrics();
+  for (const int signals : {1, 2}) {
+    const std::string said = stop_and_go_on(arguments, "metrics.jsonl", signals);
+    EXPECT_EQ(said.find("going on"), std::string::npos);
+    EXPECT_EQ(weights(), whole) << "bit for bit, " << signals << " signals";
+    ASSERT_EQ(metrics().size(), evaluations.size());
+    for (std::size_t i = 0; i < evaluations.size(); ++i)
+      EXPECT_EQ(metrics()[i]["event"], evaluations[i]["event"]);
+  }
+}
+
+TEST_F(TrainSlowly, SignalsWhileTheBaseOfAnAdapterEmbeds) {
+  write_dataset("train.json", 8000);
+  write_config("run.yaml", "  mode: adapter\n  max_steps: 2\n");
+  const std::vector<std::string> arguments = {"train", "run.yaml"};
+  ASSERT_EQ(run(arguments).code, 0);
+  const std::string whole = weights();
+  for (const int signals : {1, 2}) {
+    const std::string said = stop_and_go_on(arguments, "vectors", signals);
+    if (signals == 1) {
+      EXPECT_NE(said.find("of 8000 texts, which are kept"), std::string::npos) << said;
+    }
+    EXPECT_EQ(weights(), whole) << "bit for bit, " << signals << " signals";
+  }
+}
+
+TEST_F(Train, StepsThatAreNotFiniteAreSkippedUntilTheyAreTooMany) {
+  write_config("run.yaml", "  on_nonfinite: skip\n");
+  const Outcome diverged =
+      run({"train", "run.yaml", "train.learning_rate=1e30", "train.max_grad_norm=0",
+           "train.warmup_ratio=0", "train.epochs=20"});
+  EXPECT_EQ(diverged.code, 5) << diverged.err;
+  EXPECT_NE(diverged.err.find("the 10 before it were skipped already"), std::string::npos)
+      << diverged.err;
+  EXPECT_FALSE(fs::exists(folder_ / "out" / "artifact"));
+}
+
+TEST_F(Train, PatienceWithoutAValidationSetIsRefused) {
+  write_config("run.yaml", "  patience: 2\n");
+  const Outcome outcome = run({"train", "run.yaml"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("train.patience"), std::string::npos) << outcome.err;
+}
+
+TEST_F(Train, WhatDecidesNoNumberMayChangeBeforeAResume) {
+  write_config("run.yaml", "  checkpoint_steps: 2\n");
+  ASSERT_EQ(run({"train", "run.yaml"}).code, 0);
+  const Outcome resumed = run({"train", "run.yaml", "train.checkpoint_steps=1",
+                               "train.keep_checkpoints=5", "train.tensorboard=true", "--resume"});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(
+      run({"train", "run.yaml", "train.patience=1", "data.validation=train.json", "--resume"}).code,
+      2);
+}
+
 TEST_F(Train, KilledRunResumesFromItsNewestCheckpoint) {
   write_config("run.yaml", "  checkpoint_steps: 20\n");
   const std::vector<std::string> arguments = {"train", "run.yaml", "train.epochs=200", "--json"};

@@ -5,10 +5,15 @@ set -euo pipefail
 nm=$1
 shift
 foreign='FLAGS_|(^|[ :(])(google|sentencepiece|fmt|spdlog|YAML|nlohmann|testing|CLI)::|(^| )(gumbo_|utf8proc_|nettle_|_nettle_)'
+public='attune::(add_callback|resolve_embed_model)\('  # what include/attune promises
 status=0
 for file in "$@"; do
   exported=$("$nm" --dynamic --defined-only --demangle "$file")
   found=$(cut -d' ' -f3- <<<"$exported" | grep -E "$foreign" | head -n 10 || true)
+  if [[ $file == *.so ]] && (($(grep -cE "$public" <<<"$exported") != 2)); then
+    printf '%s does not export %s\n' "$file" "$public"
+    status=1
+  fi
   if [[ -n $found ]]; then
     printf '%s exports:\n%s\n' "$file" "$found"
     status=1

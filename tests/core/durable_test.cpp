@@ -470,6 +470,20 @@ TEST(AppendFile, AfterAFailedSyncNothingIsTriedOnThatDescriptorAgain) {
   EXPECT_EQ(syncs, 1);
 }
 
+TEST(AppendFile, RecordsMayHoldAnythingAndAreBegunAnew) {
+  const Scratch scratch;
+  {
+    AppendFile file(scratch / "events", AppendFile::Contents::kRecords);
+    file.append_record(std::string("a\nb\0c", 5));
+    const Hook hook([](Operation operation, const std::string&) {
+      return operation == Operation::kWrite ? ENOSPC : 0;
+    });
+    EXPECT_TRUE(error_of([&] { file.append_record("lost"); }));
+  }
+  EXPECT_EQ(read_file(scratch / "events"), std::string("a\nb\0c", 5));
+  EXPECT_TRUE(error_of([&] { AppendFile(scratch / "events", AppendFile::Contents::kRecords); }));
+}
+
 TEST(AppendFile, RefusesADirectory) {
   const Scratch scratch;
   EXPECT_TRUE(error_of([&] { AppendFile file(scratch.path()); }));

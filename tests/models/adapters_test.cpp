@@ -1,5 +1,9 @@
+#include <stdexcept>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
@@ -9,6 +13,7 @@
 #include "core/file.h"
 #include "models/adapter_directory.h"
 #include "models/adapter_embedding.h"
+#include "models/adapters/principal_directions.h"
 #include "models/adapters/registry.h"
 #include "models/cached_embedding.h"
 #include "models/torch_state_file.h"
@@ -56,7 +61,7 @@ TEST(Adapters, AreSavedAndLoadedThroughBothFiles) {
   for (const char* type : {"linear", "low_rank", "two_layer"}) {
     const TemporaryFolder folder;
     const auto adapter = trained(type);
-    save_adapter(*adapter, type, folder / "a", {{"run", "test"}});
+    save_adapter(*adapter, type, AdapterSides::kQuery, folder / "a", {{"run", "test"}});
     EXPECT_TRUE(is_adapter_directory(folder / "a"));
     const SavedAdapter again = load_adapter(folder / "a");
     EXPECT_EQ(again.type, std::string(type) == "low_rank" ? "linear" : type);
@@ -93,7 +98,7 @@ TEST(Adapters, WhatDoesNotFitIsRefused) {
   unknown["activation_fn_str"] = "swish";
   EXPECT_THROW(make_adapter("two_layer", unknown, 0), Error);
   const TemporaryFolder folder;
-  save_adapter(*trained("linear"), "linear", folder / "a", Json::object());
+  save_adapter(*trained("linear"), "linear", AdapterSides::kQuery, folder / "a", Json::object());
   write_file_durably(folder / "a/config.json",
                      R"({"in_features": 32, "out_features": 16, "bias": true})");
   EXPECT_THROW(load_adapter(folder / "a"), Error);
@@ -103,6 +108,45 @@ TEST(Adapters, WhatDoesNotFitIsRefused) {
   write_file_durably(folder / "a/config.json",
                      R"({"in_features": 32, "out_features": 32, "bias": "yes"})");
   EXPECT_THROW(load_adapter(folder / "a"), Error);
+}
+
+TEST(Adapters, OneThatReducesIsSavedForBothSidesAlone) {
+  const TemporaryFolder folder;
+  const Json config = {{"in_features", kWidth}, {"out_features", 8}};
+  const auto adapter = make_adapter("linear", config, 0);
+  save_adapter(*adapter, "linear", AdapterSides::kBoth, folder / "a", Json::object());
+  EXPECT_TRUE(is_adapter_directory(folder / "a"));
+  EXPECT_EQ(load_adapter(folder / "a").sides, AdapterSides::kBoth);
+  EXPECT_FALSE(std::filesystem::exists(folder / "a/pytorch_model.bin"))
+      << "LlamaIndex would put it behind queries alone";
+  write_file_durably(folder / "a/attune.json",
+                     R"({"adapter": {"type": "linear", "sides": "documents"}})");
+  EXPECT_THROW(load_adapter(folder / "a"), Error);
+  write_file_durably(folder / "a/attune.json", R"({"adapter": {"type": "linear", "sides": 2}})");
+  EXPECT_THROW(load_adapter(folder / "a"), Error);
+  // The kinds that cannot.
+  EXPECT_THROW(make_adapter("low_rank", {{"in_features", 8}, {"out_features", 4}, {"rank", 2}}, 0),
+               Error);
+  Json two = {{"in_features", 8}, {"hidden_features", 4}, {"out_features", 4}};
+  EXPECT_EQ(make_adapter("two_layer", two, 0)->forward(at::randn({3, 8})).size(1), 4);
+  two["add_residual"] = true;
+  EXPECT_THROW(make_adapter("two_layer", two, 0), Error);
+}
+
+TEST(PrincipalDirections, KeepTheLongestAxesOfVectorsInThem) {
+  // Two directions of six hold all but a trace of the vectors.
+  const at::Tensor plane = at::randn({2, 6});
+  const at::Tensor x = at::matmul(at::randn({50, 2}), plane) + 1e-4 * at::randn({50, 6});
+  const at::Tensor w = principal_directions(x, 2);
+  EXPECT_LT((at::matmul(w, w.t()) - at::eye(2)).abs().max().item<double>(), 1e-6);
+  const at::Tensor kept = at::matmul(at::matmul(x, w.t()), w);
+  EXPECT_LT((kept - x).abs().max().item<double>(), 1e-2);
+  EXPECT_TRUE(at::equal(w, principal_directions(x, 2)));
+  // Ordered by what they hold, of either sign the positive, and complete.
+  const at::Tensor held = at::matmul(x, principal_directions(x, 6).t()).pow(2).sum(0);
+  for (int i = 1; i < 6; ++i) EXPECT_GE(held[i - 1].item<double>(), held[i].item<double>());
+  EXPECT_TRUE(at::equal(principal_directions(-x, 3), principal_directions(x, 3)));
+  EXPECT_EQ(principal_directions(x.narrow(0, 0, 1), 6).size(0), 6) << "fewer vectors than rows";
 }
 
 class Doubling : public Adapter {
@@ -125,8 +169,37 @@ TEST(Adapters, ACallersOwnKindIsRegisteredOnceAndLoaded) {
   EXPECT_THROW(register_adapter("doubling", make), Error);
   EXPECT_THROW(register_adapter("linear", make), Error);
   const TemporaryFolder folder;
-  save_adapter(Doubling(), "doubling", folder / "a", Json::object());
+  save_adapter(Doubling(), "doubling", AdapterSides::kQuery, folder / "a", Json::object());
   EXPECT_EQ(load_adapter(folder / "a").type, "doubling");
+}
+
+TEST(Adapters, WhatACallersFactoryThrowsNamesItsKind) {
+  register_adapter("refusing", [](const std::string& config, std::uint64_t) {
+    if (config.find("rank") != std::string::npos) throw std::invalid_argument("no such rank");
+    return std::make_unique<Doubling>();
+  });
+  try {
+    make_adapter("refusing", {{"rank", 3}}, 0);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kConfig);
+    EXPECT_NE(std::string(error.what()).find("'refusing': no such rank"), std::string::npos);
+  }
+}
+
+TEST(Adapters, AnUnknownKindIsToldByTheRegistrationThatIsMissing) {
+  const TemporaryFolder folder;
+  save_adapter(Doubling(), "of_another_program", AdapterSides::kQuery, folder / "a",
+               Json::object());
+  try {
+    load_adapter(folder / "a");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kData);
+    EXPECT_NE(std::string(error.what()).find("register_adapter(\"of_another_program\""),
+              std::string::npos)
+        << error.what();
+  }
 }
 
 TEST(TorchStateFile, PicklesThatAreNoStateDictRunNothing) {
@@ -172,27 +245,57 @@ TEST(AdapterEmbedding, TurnsQueriesAndLeavesDocuments) {
   EXPECT_TRUE(model.get_query_embedding_batch({}).empty());
 }
 
+TEST(AdapterEmbedding, ForBothSidesTurnsDocumentsIntoASpaceOfTheirOwn) {
+  const auto base = resolve_embed_model(kTinyBert);
+  const Json config = {{"in_features", kWidth}, {"out_features", 8}};
+  const std::shared_ptr<const Adapter> adapter = make_adapter("linear", config, 0);
+  EXPECT_THROW(AdapterEmbeddingModel(base, adapter), Error) << "8 numbers do not fit 32";
+  const AdapterEmbeddingModel model(base, adapter, AdapterSides::kBoth);
+  EXPECT_EQ(model.dimension(), 8);
+  EXPECT_NE(model.document_space(), base->document_space());
+  EXPECT_NE(model.query_space(), base->query_space());
+  const std::vector<std::string_view> texts = {"a ship", "the sea and the ship"};
+  for (const Role role : {Role::kQuery, Role::kText}) {
+    const auto embed = [&](const BaseEmbedding& m) {
+      return role == Role::kQuery ? m.get_query_embedding_batch(texts)
+                                  : m.get_text_embedding_batch(texts);
+    };
+    const std::vector<float> whole = embed(*base), got = embed(model);
+    ASSERT_EQ(got.size(), 16u);
+    for (std::size_t i = 0; i < 2; ++i)  // the starting state takes the first numbers
+      for (std::size_t j = 0; j < 8; ++j) EXPECT_FLOAT_EQ(got[i * 8 + j], whole[i * kWidth + j]);
+  }
+  // The same through a directory, whose weights decide the space.
+  const TemporaryFolder folder;
+  save_adapter(*adapter, "linear", AdapterSides::kBoth, folder / "a",
+               {{"adapter", {{"base", kTinyBert}, {"base_fingerprint", base->document_space()}}}});
+  const auto loaded = resolve_embed_model(folder / "a");
+  EXPECT_EQ(loaded->document_space(), model.document_space());
+  EXPECT_EQ(loaded->get_text_embedding("a ship"), model.get_text_embedding("a ship"));
+}
+
 TEST(AdapterEmbedding, RefusesABaseThatIsAnother) {
   const TemporaryFolder folder;
   const auto adapter = trained("linear");
   const auto base = resolve_embed_model(kTinyBert);
-  save_adapter(*adapter, "linear", folder / "right",
+  save_adapter(*adapter, "linear", AdapterSides::kQuery, folder / "right",
                {{"adapter", {{"base", kTinyBert}, {"base_fingerprint", base->document_space()}}}});
   EXPECT_EQ(resolve_embed_model(folder / "right")->model_name(), "Adapter for " + kTinyBert);
   EmbedOptions shorter;
   shorter.max_length = 8;
   EXPECT_THROW(resolve_embed_model(folder / "right", shorter), Error);
-  save_adapter(*adapter, "linear", folder / "wrong",
+  save_adapter(*adapter, "linear", AdapterSides::kQuery, folder / "wrong",
                {{"adapter", {{"base", kTinyBert}, {"base_fingerprint", "0"}}}});
   EXPECT_THROW(resolve_embed_model(folder / "wrong"), Error);
-  save_adapter(*adapter, "linear", folder / "nameless", Json::object());
+  save_adapter(*adapter, "linear", AdapterSides::kQuery, folder / "nameless", Json::object());
   EXPECT_THROW(resolve_embed_model(folder / "nameless"), Error);
   EmbedOptions named;
   named.base = kTinyBert;
   EXPECT_EQ(resolve_embed_model(folder / "nameless", named)->dimension(), kWidth);
   EXPECT_THROW(resolve_embed_model(kTinyBert, named), Error);
   Json narrow = {{"in_features", 16}, {"out_features", 16}};
-  save_adapter(*make_adapter("linear", narrow, 0), "linear", folder / "narrow", Json::object());
+  save_adapter(*make_adapter("linear", narrow, 0), "linear", AdapterSides::kQuery,
+               folder / "narrow", Json::object());
   EXPECT_THROW(resolve_embed_model(folder / "narrow", named), Error);
 }
 
@@ -227,6 +330,33 @@ TEST(CachedEmbedding, EmbedsEachTextOnceOverProcesses) {
   const CachedEmbedding other(resolve_embed_model(kTinyBert, shorter), folder / "vectors");
   other.get_text_embedding("a ship");
   EXPECT_EQ(other.computed(), 1);
+}
+
+TEST(CachedEmbedding, StopsBetweenBlocksAndKeepsThem) {
+  const TemporaryFolder folder;
+  const auto base = resolve_embed_model(kTinyBert);
+  std::vector<std::string> texts;
+  for (int i = 0; i < 2500; ++i) texts.push_back("item " + std::to_string(i));
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  const std::vector<float> expected =
+      CachedEmbedding(base, folder / "whole").get_text_embedding_batch(views);
+  {
+    CachedEmbedding stopped(base, folder / "vectors");
+    stopped.stop_when([] { return true; });
+    try {
+      stopped.get_text_embedding_batch(views);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kInterrupted);
+      EXPECT_NE(std::string(error.what()).find("1024 of 2500"), std::string::npos) << error.what();
+    }
+    EXPECT_EQ(stopped.computed(), 1024);
+    stopped.stop_when({});
+    EXPECT_EQ(stopped.get_text_embedding_batch(views), expected) << "bit for bit";
+  }
+  const CachedEmbedding again(base, folder / "vectors");
+  EXPECT_EQ(again.get_text_embedding_batch(views), expected);
+  EXPECT_EQ(again.computed(), 0);
 }
 
 }  // namespace

@@ -40,6 +40,12 @@ double worst(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
+ForwardOptions in_type(at::ScalarType compute) {
+  ForwardOptions options;
+  options.compute = compute;
+  return options;
+}
+
 struct Gradients {
   at::Tensor value;
   std::vector<at::Tensor> grads;
@@ -96,7 +102,7 @@ TEST(Linear, WithGeluEqualsTheTwoApart) {
   const at::Tensor weights = at::randn({37, 50});
   for (const auto& [compute, tolerance] : {std::pair(at::kFloat, 2e-5), {at::kBFloat16, 0.6}}) {
     const Gradients fused = run(inputs, weights, [&](const auto& in) {
-      return linear_gelu(in[0], {in[1], in[2]}, compute).to(at::kFloat);
+      return linear_gelu(in[0], {in[1], in[2]}, {}, in_type(compute)).to(at::kFloat);
     });
     const Gradients apart = run(inputs, weights, [&](const auto& in) {
       return at::gelu(linear(in[0], {in[1], in[2]}, at::kFloat));
@@ -104,8 +110,9 @@ TEST(Linear, WithGeluEqualsTheTwoApart) {
     EXPECT_LT(worst(fused.value, apart.value), tolerance);
     for (int i = 0; i < 3; ++i) EXPECT_LT(worst(fused.grads[i], apart.grads[i]), tolerance) << i;
     const at::NoGradGuard no_grad;
-    EXPECT_TRUE(at::equal(linear_gelu(inputs[0], {inputs[1], inputs[2]}, compute).to(at::kFloat),
-                          fused.value));
+    EXPECT_TRUE(at::equal(
+        linear_gelu(inputs[0], {inputs[1], inputs[2]}, {}, in_type(compute)).to(at::kFloat),
+        fused.value));
   }
 }
 
@@ -118,7 +125,8 @@ TEST(Linear, PackedServesTheSameNumbers) {
     pack(packed, compute);
     EXPECT_LT(worst(linear(x, packed, compute).to(at::kFloat), linear(x, plain, compute)),
               tolerance);
-    EXPECT_LT(worst(linear_gelu(x, packed, compute).to(at::kFloat), linear_gelu(x, plain, compute)),
+    EXPECT_LT(worst(linear_gelu(x, packed, {}, in_type(compute)).to(at::kFloat),
+                    linear_gelu(x, plain, {}, in_type(compute))),
               tolerance);
     // Another type than it was packed for: the weight itself.
     const at::ScalarType other = compute == at::kFloat ? at::kBFloat16 : at::kFloat;
@@ -142,7 +150,9 @@ TEST(Linear, InInt8IsNearAndDoesNotDependOnTheOtherRows) {
   at::Tensor others = x.clone();
   others.slice(0, 1).mul_(100);
   EXPECT_TRUE(at::equal(linear(others, packed, at::kBFloat16)[0], y[0]));
-  EXPECT_LT(worst(linear_gelu(x, packed, at::kBFloat16).to(at::kFloat), at::gelu(exact)), 0.5);
+  EXPECT_LT(
+      worst(linear_gelu(x, packed, {}, in_type(at::kBFloat16)).to(at::kFloat), at::gelu(exact)),
+      0.5);
   EXPECT_TRUE(at::equal(linear(x, packed, at::kFloat), linear(x, plain, at::kFloat)));
 }
 

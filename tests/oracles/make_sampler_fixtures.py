@@ -1,6 +1,6 @@
 """Asks torch and sentence-transformers' Trainer in which order they train.
 
-Writes tests/fixtures/samplers/{randperm,trainer}.json. Run with the peers' Python:
+Writes tests/fixtures/samplers/{randperm,trainer,labels,multi_dataset}.json. Run with the peers' Python:
     .venv/bin/python tests/oracles/make_sampler_fixtures.py
 The batches are read where the Trainer uses them (its training_step), so that everything between the
 sampler and the step (accelerate's re-seeding, look-ahead, the Trainer's count of steps) is in them.
@@ -44,6 +44,20 @@ def tiny_model(tokenizer_directory):
 
 
 class Recorder(SentenceTransformerTrainer):
+    tell_epochs = False  # to the samplers of single data sets, as 6.2.0 does: 6.0.1 leaves them at epoch 0
+
+    def get_multi_dataset_batch_sampler(self, dataset, batch_samplers, *args, **kwargs):
+        sampler = super().get_multi_dataset_batch_sampler(dataset, batch_samplers, *args, **kwargs)
+        if self.tell_epochs:
+            set_epoch = sampler.set_epoch
+
+            def tell(epoch):
+                set_epoch(epoch)
+                for child in batch_samplers:
+                    child.set_epoch(epoch)
+            sampler.set_epoch = tell
+        return sampler
+
     def training_step(self, model, inputs, *args, **kwargs):
         ids = inputs["anchor_input_ids"]
         texts = self.processing_class.batch_decode(ids, skip_special_tokens=True)
@@ -51,21 +65,57 @@ class Recorder(SentenceTransformerTrainer):
         return super().training_step(model, inputs, *args, **kwargs)
 
 
-def trainer_order(model, positives, batch_size, seed, sampler, epochs=3):
-    anchors = [f"row {i}" for i in range(len(positives))]
+def epochs_of(model, dataset, batch_size, seed, sampler, epochs=3, loss=losses.MultipleNegativesRankingLoss,
+              tell_epochs=False, **arguments):
     with tempfile.TemporaryDirectory() as directory:
         arguments = SentenceTransformerTrainingArguments(
             output_dir=directory, num_train_epochs=epochs, per_device_train_batch_size=batch_size,
             seed=seed, batch_sampler=sampler, save_strategy="no", report_to="none", disable_tqdm=True,
-            use_cpu=True)
-        trainer = Recorder(model=model, args=arguments, loss=losses.MultipleNegativesRankingLoss(model),
-                           train_dataset=datasets.Dataset.from_dict({"anchor": anchors, "positive": positives}))
-        trainer.steps = []
+            use_cpu=True, **arguments)
+        trainer = Recorder(model=model, args=arguments, loss=loss(model), train_dataset=dataset)
+        trainer.steps, trainer.tell_epochs, trainer.ends = [], tell_epochs, []
+        trainer.add_callback(EpochEnds(trainer))
         trainer.train()
-    per_epoch = len(trainer.steps) // epochs
-    assert per_epoch * epochs == len(trainer.steps)
+    return [trainer.steps[begin:end] for begin, end in zip([0] + trainer.ends, trainer.ends)]
+
+
+class EpochEnds(transformers.TrainerCallback):
+    def __init__(self, trainer):
+        self.trainer = trainer
+
+    def on_epoch_end(self, *args, **kwargs):
+        self.trainer.ends.append(len(self.trainer.steps))
+
+
+def trainer_order(model, positives, batch_size, seed, sampler):
+    anchors = [f"row {i}" for i in range(len(positives))]
+    dataset = datasets.Dataset.from_dict({"anchor": anchors, "positive": positives})
     return {"sampler": sampler, "batch_size": batch_size, "seed": seed, "anchors": anchors, "positives": positives,
-            "epochs": [trainer.steps[e * per_epoch:(e + 1) * per_epoch] for e in range(epochs)]}
+            "epochs": epochs_of(model, dataset, batch_size, seed, sampler)}
+
+
+def label_order(model, labels, batch_size, seed):
+    dataset = datasets.Dataset.from_dict({"anchor": [f"row {i}" for i in range(len(labels))], "label": labels})
+    return {"batch_size": batch_size, "seed": seed, "labels": labels,
+            "epochs": epochs_of(model, dataset, batch_size, seed, "group_by_label", loss=losses.BatchAllTripletLoss)}
+
+
+def multi_order(model, sizes, batch_size, seed, sampler, multi, tell_epochs):
+    """Rows are numbered through all data sets; positives of a set repeat every third, labels every fourth."""
+    first, sets = 0, {}
+    for k, size in enumerate(sizes):
+        columns = {"anchor": [f"row {first + i}" for i in range(size)]}
+        if sampler == "group_by_label":
+            columns["label"] = [i % 4 for i in range(size)]
+        else:
+            columns["positive"] = [f"text {k} {i // 3 if sampler == 'no_duplicates' else i}" for i in range(size)]
+        sets[f"set {k}"] = datasets.Dataset.from_dict(columns)
+        first += size
+    loss = losses.BatchAllTripletLoss if sampler == "group_by_label" else losses.MultipleNegativesRankingLoss
+    return {"sampler": sampler, "multi_dataset": multi, "batch_size": batch_size, "seed": seed, "sizes": sizes,
+            "samplers_are_told_the_epoch": tell_epochs,
+            "epochs": epochs_of(model, datasets.DatasetDict(sets), batch_size, seed, sampler, loss=loss,
+                                tell_epochs=tell_epochs, multi_dataset_batch_sampler=multi)}
 
 
 def main():
@@ -82,6 +132,23 @@ def main():
         for sampler in ("batch_sampler", "no_duplicates"):
             cases.append(trainer_order(model, positives, batch_size, seed, sampler))
     (OUT / "trainer.json").write_text(json.dumps({"versions": VERSIONS, "cases": cases}) + "\n")
+
+    uneven = [0] * 17 + [1] * 6 + [2] * 9 + [3] + [4] * 2
+    cases = [label_order(model, labels, batch_size, seed) for labels, batch_size, seed in (
+        ([i % 5 for i in range(40)], 8, 42), (uneven, 4, 7), (uneven[::-1], 6, 7), ([0.5, 1.5, 0.5, 1.5, 2], 4, 1),
+        ([i * 7 % 23 for i in range(150)], 10, 3))]
+    (OUT / "labels.json").write_text(json.dumps({"versions": VERSIONS, "cases": cases}) + "\n")
+
+    cases = []
+    for multi in ("proportional", "round_robin"):
+        for sizes, batch_size in (([37, 10, 21], 4), ([3, 40], 8), ([24, 16], 8)):
+            for sampler, seed in (("batch_sampler", 42), ("batch_sampler", 5), ("no_duplicates", 0), ("group_by_label", 0)):
+                if sampler == "group_by_label" and min(sizes) < 8:
+                    continue
+                cases.append(multi_order(model, sizes, batch_size, seed, sampler, multi, False))
+                if sampler != "batch_sampler":
+                    cases.append(multi_order(model, sizes, batch_size, seed, sampler, multi, True))
+    (OUT / "multi_dataset.json").write_text(json.dumps({"versions": VERSIONS, "cases": cases}) + "\n")
 
 
 main()

@@ -32,6 +32,7 @@ std::string refusal(const std::string& text) {
 
 const std::string kHead = "version: 1\nname: x\n";
 const std::string kModel = "model: {base: m}\n";
+const std::string kAdapter = kHead + kModel + "data: {train: t}\ntrain: {mode: adapter}\n";
 const std::string kDocuments = "documents: {paths: [d]}\n";
 
 TEST(RunConfig, AcceptsEachWayToGiveData) {
@@ -42,11 +43,69 @@ TEST(RunConfig, AcceptsEachWayToGiveData) {
       << "empty sections";
 }
 
+TEST(RunConfig, DataMayBeOneSetOrSeveral) {
+  RunConfig config = parse(kHead + kModel + "data: {train: a.json}\ntrain: {}\n");
+  EXPECT_EQ(config.data.train, (std::vector<std::string>{"a.json"}));
+  EXPECT_NE(print_config(config).find("  train: a.json\n"), std::string::npos);
+  config =
+      parse(kHead + kModel + "data: {train: [a.json, b.json]}\ntrain: {negatives: [\"\", n]}\n");
+  EXPECT_EQ(config.data.train, (std::vector<std::string>{"a.json", "b.json"}));
+  const RunConfig again = parse(print_config(config));
+  EXPECT_EQ(again.data.train, config.data.train);
+  EXPECT_EQ(again.train.negatives, (std::vector<std::string>{"", "n"}));
+  EXPECT_TRUE(parse(kHead + kDocuments + "generate: {}\ndata: {train: }\n").data.train.empty());
+}
+
+TEST(RunConfig, PromptsOfColumnsSayThoseOfQueriesAndDocuments) {
+  const std::string tail = "data: {train: t}\ntrain: {}\n";
+  const RunConfig config =
+      parse(kHead + "model: {base: m, prompts: {columns: [\"q: \", \"d: \", \"n: \"]}}\n" + tail);
+  EXPECT_EQ(config.model.prompts.query_text(), "q: ");
+  EXPECT_EQ(config.model.prompts.document_text(), "d: ");
+  EXPECT_TRUE(config.model.prompts.given);
+  EXPECT_EQ(parse(print_config(config)).model.prompts.columns, config.model.prompts.columns);
+  EXPECT_NE(refusal(kHead + "model: {base: m, prompts: {query: x, columns: [a, b]}}\n" + tail)
+                .find("give either"),
+            std::string::npos);
+  EXPECT_NE(refusal(kHead + "model: {base: m, prompts: {columns: [a, b]}}\ndata: {train: t}\n" +
+                    "train: {mode: adapter}\n")
+                .find("an adapter's base"),
+            std::string::npos);
+}
+
+TEST(RunConfig, BatchesOfLabelsTokensAndDataSetsHaveRules) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"data: {train: t}\ntrain: {sampler: group_by_label, batch_size: 7}\n", "even batch_size"},
+      {"data: {train: t}\ntrain: {sampler: group_by_label, batch_size: 2}\n", "even batch_size"},
+      {"data: {train: t}\ntrain: {sampler: group_by_label, batch_tokens: 9}\n", "batch_tokens"},
+      {"data: {train: t}\ntrain: {mode: adapter, batch_tokens: 9}\n", "batch_tokens"},
+      {"data: {train: t}\ntrain: {batch_tokens: -1}\n", "at least 0"},
+      {"data: {train: t}\ntrain: {accumulate: 0}\n", "accumulate"},
+      {"data: {train: t}\ntrain: {multi_dataset: shuffled}\n", "none of proportional"},
+      {"data: {train: [a, b]}\ntrain: {negatives: n}\n", "another number of files"},
+      {"data: {train: [a, b]}\ntrain: {negatives: [n, m, o]}\n", "another number of files"},
+      {"data: {train: [a, b]}\ntrain: {mode: adapter, loss: {type: corpus}}\n", "one data set"},
+      {"data: {train: [a, b]}\ntrain: {mode: adapter, parity: llamaindex}\n", "one data set"},
+      {"data: {train: [a, [b]]}\ntrain: {}\n", "data.train[1]"},
+      {"data: {train: {a: b}}\ntrain: {}\n", "data.train"},
+      {"data: {train: [a, ~]}\ntrain: {}\n", "data.train[1]"},
+  };
+  for (const auto& [text, message] : cases)
+    EXPECT_NE(refusal(kHead + kModel + text).find(message), std::string::npos)
+        << text << refusal(kHead + kModel + text);
+}
+
 TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {kHead, "no stage is named"},
       {kHead + kModel + "train: {}\n", "'train' has no data"},
       {kHead + "data: {train: t}\ntrain: {}\n", "model.base"},
+      {kHead + kModel + "data: {train: t}\ntrain: {mode: adapter, last_layers: 1}\n",
+       "train.last_layers, freeze_embeddings, rates and lora are of train.mode full"},
+      {kHead + kModel + "data: {train: t}\ntrain: {lora: {rank: 4}, freeze_embeddings: true}\n",
+       "freeze_embeddings has no effect"},
+      {kHead + kModel + "data: {train: t}\ntrain: {lora: {save: peft}}\n", "peft without LoRA"},
+      {kHead + kModel + "data: {train: t}\ntrain: {rates: [\"a*\"]}\n", "PATTERN=FACTOR"},
       {kHead + kModel + "data: {test: t}\nevaluate: {}\n", "needs 'train'"},
       {kHead + kModel + "data: {train: t}\ntrain: {}\nevaluate: {}\n", "no questions"},
       {kHead + kDocuments, "without 'generate'"},
@@ -56,6 +115,15 @@ TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
       {"version: 2\nname: x\n" + kDocuments + "generate: {}\n", "run.yaml:1:"},
       {"version: 1\n" + kDocuments + "generate: {}\n", "name"},
       {"version: 1\nname: ../x\n" + kDocuments + "generate: {}\n", "'../x' is no name"},
+      {kAdapter + "adapter: {out_features: 8}\n", "set adapter.sides to both"},
+      {kAdapter + "adapter: {sides: documents}\n", "one of query, both"},
+      {kAdapter + "adapter: {settings: [rank=3]}\n", "linear has keys of its own"},
+      {kAdapter + "adapter: {type: mine, settings: [rank]}\n", "expected name=value"},
+      {kAdapter + "adapter: {type: mine, settings: [a=1, a=2]}\n", "'a' is given twice"},
+      {kAdapter + "adapter: {type: mine, settings: [out_features=2]}\n", "'out_features'"},
+      {kHead + kModel + "data: {train: t}\ntrain: {mode: adapter, parity: llamaindex}\n" +
+           "adapter: {sides: both}\n",
+       "queries alone"},
       {kHead + "device: gpu\n" + kDocuments + "generate: {}\n", "'gpu' is not known"},
       {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {k: []}\n", "k"},
       {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {baselines: [bm52]}\n",

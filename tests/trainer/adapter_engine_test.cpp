@@ -1,9 +1,12 @@
 #include "trainer/embedding_adapter_finetune_engine.h"
 
+#include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "models/adapters/principal_directions.h"
 #include "tests/support/tiny_bert.h"
+#include "trainer/adapter_batches.h"
 
 namespace attune {
 namespace {
@@ -55,22 +58,152 @@ TEST(AdapterEngine, EveryKindLearnsByEveryLossAndIsGivenBack) {
     }
 }
 
-TEST(AdapterEngine, StoppedAtAnyStepAndResumedItHasTheSameBits) {
+TEST(AdapterEngine, BothSidesLearnByEveryLossAndReduce) {
   const TemporaryFolder folder;
-  FinetuneOptions options = options_in(folder, "whole");
-  options.train.weight_decay = 0.1;
-  EmbeddingAdapterFinetuneEngine whole(tiny_dataset(), tiny_dataset(), options);
-  whole.finetune();
-  for (int stop_after : {1, 5, 11}) {
-    options.output = folder / std::to_string(stop_after);
-    options.resume = false;
-    EmbeddingAdapterFinetuneEngine first(tiny_dataset(), tiny_dataset(), options);
-    int asked = 0;
-    EXPECT_FALSE(first.finetune([&] { return asked++ == stop_after; }).finished);
-    options.resume = true;
-    EmbeddingAdapterFinetuneEngine second(tiny_dataset(), tiny_dataset(), options);
-    EXPECT_TRUE(second.finetune().finished);
-    EXPECT_EQ(artifact_hash(second), artifact_hash(whole)) << stop_after;
+  for (const char* type : {"linear", "two_layer", "low_rank"})
+    for (const char* loss : {"corpus", "mnrl"})
+      for (const int out : {0, 12}) {
+        if (out > 0 && std::string(type) == "low_rank") continue;  // keeps the dimension
+        FinetuneOptions options =
+            options_in(folder, std::string(type) + loss + std::to_string(out));
+        options.adapter.type = type;
+        options.adapter.rank = 4;
+        options.adapter.sides = "both";
+        options.adapter.out_features = out;
+        options.adapter.add_residual = out == 0;
+        options.train.loss.type = loss;
+        options.train.sampler = "default";
+        options.train.batch_size = 12;
+        options.train.epochs = 12;
+        FinetuneOptions one = options;
+        one.train.max_steps = 1;
+        one.output = folder / "one";
+        EmbeddingAdapterFinetuneEngine brief(tiny_dataset(), std::nullopt, one);
+        const double first = brief.finetune().final_loss;
+        EmbeddingAdapterFinetuneEngine engine(tiny_dataset(), std::nullopt, options);
+        EXPECT_LT(engine.finetune().final_loss, first) << type << " " << loss << " " << out;
+        const auto model = engine.get_finetuned_model();
+        const auto base = resolve_embed_model(kTinyBert);
+        EXPECT_EQ(model->dimension(), out == 0 ? 32 : out);
+        EXPECT_NE(model->document_space(), base->document_space());
+        EXPECT_NE(model->get_text_embedding("a ship"), base->get_text_embedding("a ship"));
+      }
+}
+
+TEST(AdapterEngine, ATrainedCorpusInChunksIsTheSame) {
+  const TemporaryFolder folder;
+  FinetuneOptions options = options_in(folder, "plain");
+  options.adapter.sides = "both";
+  options.adapter.out_features = 8;
+  EmbeddingAdapterFinetuneEngine plain(tiny_dataset(), std::nullopt, options);
+  const double expected = plain.finetune().final_loss;
+  options.output = folder / "chunked";
+  options.train.chunk_tokens = 3;
+  EmbeddingAdapterFinetuneEngine chunked(tiny_dataset(), std::nullopt, options);
+  EXPECT_NEAR(chunked.finetune().final_loss, expected, 1e-5);
+}
+
+TEST(AdapterEngine, ReducingStartsAtTheDocumentsPrincipalDirections) {
+  const TemporaryFolder folder;
+  FinetuneOptions options = options_in(folder, "run");
+  options.adapter.sides = "both";
+  options.adapter.out_features = 6;
+  options.train.learning_rate = 1e-12;
+  options.train.max_steps = 1;
+  EmbeddingAdapterFinetuneEngine engine(tiny_dataset(), std::nullopt, options);
+  engine.finetune();
+  const EmbeddingQAFinetuneDataset dataset = tiny_dataset();
+  const at::Tensor documents = embed_corpus(*resolve_embed_model(kTinyBert), dataset);
+  const at::Tensor w = Weights::from_directory(engine.artifact_path()).stored("linear.weight");
+  EXPECT_LT((w - principal_directions(documents, 6)).abs().max().item<double>(), 1e-5);
+}
+
+TEST(AdapterEngine, WhatDoesNotGoTogetherIsRefused) {
+  const TemporaryFolder folder;
+  FinetuneOptions options = options_in(folder, "first");
+  EmbeddingAdapterFinetuneEngine first(tiny_dataset(), std::nullopt, options);
+  first.finetune();
+  const auto refused = [&](const auto& change) {
+    FinetuneOptions wrong = options_in(folder, "wrong");
+    change(wrong);
+    EmbeddingAdapterFinetuneEngine engine(tiny_dataset(), std::nullopt, wrong);
+    EXPECT_THROW(engine.finetune(), Error);
+  };
+  refused([](FinetuneOptions& o) { o.adapter.out_features = 8; });  // documents stay at 32
+  refused([](FinetuneOptions& o) {
+    o.adapter.sides = "both";
+    o.adapter.out_features = 33;
+  });
+  refused([](FinetuneOptions& o) {
+    o.adapter.sides = "both";
+    o.train.parity = "llamaindex";
+  });
+  refused([&](FinetuneOptions& o) {
+    o.adapter.sides = "both";
+    o.adapter.start = first.artifact_path();  // is of queries alone
+  });
+  refused([](FinetuneOptions& o) {
+    o.adapter.sides = "both";
+    o.adapter.type = "two_layer";
+    o.adapter.out_features = 8;  // and a residual
+  });
+}
+
+TEST(AdapterEngine, ASavedAdapterGoesOnWithItsOwnSides) {
+  const TemporaryFolder folder;
+  FinetuneOptions options = options_in(folder, "first");
+  options.adapter.sides = "both";
+  options.adapter.out_features = 8;
+  EmbeddingAdapterFinetuneEngine first(tiny_dataset(), std::nullopt, options);
+  const double loss = first.finetune().final_loss;
+  FinetuneOptions again = options_in(folder, "second");
+  again.adapter.start = first.artifact_path();
+  EmbeddingAdapterFinetuneEngine second(tiny_dataset(), std::nullopt, again);
+  EXPECT_LT(second.finetune().final_loss, loss);
+  EXPECT_EQ(second.get_finetuned_model()->dimension(), 8);
+}
+
+TEST(AdapterEngine, SeveralRunsShareOneFolderOfVectors) {
+  const TemporaryFolder folder;
+  FinetuneOptions options = options_in(folder, "a");
+  options.adapter.vectors = folder / "vectors";
+  EmbeddingAdapterFinetuneEngine first(tiny_dataset(), std::nullopt, options);
+  first.finetune();
+  EXPECT_FALSE(std::filesystem::exists(folder / "a/vectors"));
+  const auto size = [&] {
+    std::uintmax_t bytes = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "vectors"))
+      bytes += entry.file_size();
+    return bytes;
+  };
+  const auto before = size();
+  options.output = folder / "b";
+  options.train.learning_rate = 1e-3;
+  EmbeddingAdapterFinetuneEngine second(tiny_dataset(), std::nullopt, options);
+  second.finetune();
+  EXPECT_EQ(size(), before);
+}
+
+TEST(AdapterEngine, StoppedAtAnyStepAndResumedItHasTheSameBits) {
+  for (const int out : {0, 16}) {  // reducing, the start and every document are computed again
+    const TemporaryFolder folder;
+    FinetuneOptions options = options_in(folder, "whole");
+    options.train.weight_decay = 0.1;
+    options.adapter.out_features = out;
+    if (out > 0) options.adapter.sides = "both";
+    EmbeddingAdapterFinetuneEngine whole(tiny_dataset(), tiny_dataset(), options);
+    whole.finetune();
+    for (int stop_after : {1, 5, 11}) {
+      options.output = folder / std::to_string(stop_after);
+      options.resume = false;
+      EmbeddingAdapterFinetuneEngine first(tiny_dataset(), tiny_dataset(), options);
+      int asked = 0;
+      EXPECT_FALSE(first.finetune([&] { return asked++ == stop_after; }).finished);
+      options.resume = true;
+      EmbeddingAdapterFinetuneEngine second(tiny_dataset(), tiny_dataset(), options);
+      EXPECT_TRUE(second.finetune().finished);
+      EXPECT_EQ(artifact_hash(second), artifact_hash(whole)) << out << " " << stop_after;
+    }
   }
 }
 

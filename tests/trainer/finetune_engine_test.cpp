@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "retrieval/evaluation.h"
 #include "tests/support/tiny_bert.h"
 #include "trainer/checkpoint.h"
 

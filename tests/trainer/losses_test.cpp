@@ -124,6 +124,36 @@ TEST(CorpusSoftmax, EqualsItsDefinitionInBlocksOfAnySize) {
   }
 }
 
+TEST(CorpusSoftmax, TrainedDocumentsGetTheirGradientInBlocksOfAnySize) {
+  const TrainingBatch batch = batch_of({{3}, {0, 10}, {7, 2, 1}});
+  const at::Tensor queries = at::randn({3, 6}), documents = at::randn({11, 6});
+  const at::Tensor both = at::cat({queries, documents});
+  const LossOutput frozen = CorpusSoftmaxLoss(documents, 5).evaluate(queries, batch);
+  const at::Tensor leaf = both.to(at::kDouble).requires_grad_(true);
+  const at::Tensor scores =
+      5 * at::matmul(unit(leaf.narrow(0, 0, 3)), unit(leaf.narrow(0, 3, 11)).t());
+  at::Tensor expected;
+  for (std::size_t i = 0; i < batch.relevant.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    for (const std::int64_t p : batch.relevant[i]) {
+      std::vector<at::Tensor> candidates = {scores[row][p].unsqueeze(0)};
+      for (std::int64_t j = 0; j < 11; ++j)
+        if (std::find(batch.relevant[i].begin(), batch.relevant[i].end(), j) ==
+            batch.relevant[i].end())
+          candidates.push_back(scores[row][j].unsqueeze(0));
+      const at::Tensor term = (at::logsumexp(at::cat(candidates), {0}) - candidates[0].squeeze()) /
+                              (3.0 * static_cast<double>(batch.relevant[i].size()));
+      expected = expected.defined() ? expected + term : term;
+    }
+  }
+  expected.backward();
+  for (std::int64_t block : {1, 4, 11, 100}) {
+    const LossOutput ours = CorpusSoftmaxLoss(5, block).evaluate(both, batch);
+    EXPECT_NEAR(ours.value.item<double>(), frozen.value.item<double>(), 1e-6) << block;
+    EXPECT_LT((ours.gradient - leaf.grad()).abs().max().item<double>(), 1e-5) << block;
+  }
+}
+
 TEST(CorpusSoftmax, AQueryToWhichEverythingIsRelevantHasNothingToLearn) {
   const LossOutput output =
       CorpusSoftmaxLoss(at::randn({2, 4}), 20).evaluate(at::randn({1, 4}), batch_of({{0, 1}}));
@@ -194,16 +224,12 @@ TEST(EveryLoss, ZeroVectorsAndEqualTextsGiveFiniteNumbers) {
 
 TEST(EveryLoss, RowsThatDoNotFitAreRefused) {
   for (const LossCase& c : every_loss()) {
-    TrainingRows rows;
-    rows.columns.assign(c.columns, {"text"});
-    rows.labels_per_row = c.labels_per_row;
-    make_loss(c.config)->check(rows, 6);
-    rows.columns.resize(1);
-    EXPECT_THROW(make_loss(c.config)->check(rows, 6), Error) << c.name;
-    rows.columns.assign(c.columns, {"text"});
-    rows.labels_per_row = 7;
-    if (c.labels_per_row > 0) EXPECT_THROW(make_loss(c.config)->check(rows, 6), Error) << c.name;
-    if (!c.config.matryoshka.dims.empty()) EXPECT_THROW(make_loss(c.config)->check(rows, 5), Error);
+    const auto loss = make_loss(c.config);
+    loss->check({"rows", c.columns, c.labels_per_row}, 6);
+    EXPECT_THROW(loss->check({"rows", 1, c.labels_per_row}, 6), Error) << c.name;
+    if (c.labels_per_row > 0) EXPECT_THROW(loss->check({"rows", c.columns, 7}, 6), Error) << c.name;
+    if (!c.config.matryoshka.dims.empty())
+      EXPECT_THROW(loss->check({"rows", c.columns, c.labels_per_row}, 5), Error) << c.name;
   }
 }
 

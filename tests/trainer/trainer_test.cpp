@@ -163,7 +163,7 @@ TEST(Trainer, StopsBetweenTwoStepsAndGoesOn) {
 class Forgetful : public Loss {
  public:
   explicit Forgetful(int times) : left_(times) {}
-  void check(const TrainingRows&, int) const override {}
+  void check(const RowSource&, int) const override {}
   LossOutput evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const override {
     TORCH_CHECK_WITH(OutOfMemoryError, left_-- <= 0, "out of memory, as the test wants");
     return loss_->evaluate(vectors, batch);

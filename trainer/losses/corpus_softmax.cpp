@@ -5,6 +5,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/logaddexp.h>
@@ -48,21 +49,29 @@ Positives list_positives(const TrainingBatch& batch) {
 CorpusSoftmaxLoss::CorpusSoftmaxLoss(const at::Tensor& documents, double scale, std::int64_t block)
     : units_(normalize(documents).unit), scale_(scale), block_(block) {}
 
-void CorpusSoftmaxLoss::check(const TrainingRows& rows, int) const {
+void CorpusSoftmaxLoss::check(const RowSource& rows, int) const {
   if (rows.labels_per_row > 0)
     throw_error(ErrorKind::kData,
                 "the loss corpus needs to know which passages answer a query: a table whose rows "
                 "have labels does not say so");
 }
 
+CorpusSoftmaxLoss::CorpusSoftmaxLoss(double scale, std::int64_t block)
+    : scale_(scale), block_(block) {}
+
 LossOutput CorpusSoftmaxLoss::evaluate(const at::Tensor& vectors,
                                        const TrainingBatch& batch) const {
+  const bool frozen = units_.defined();
   ATTUNE_ASSERT(batch.columns == 1 && std::ssize(batch.relevant) == batch.rows &&
-                vectors.size(0) == batch.rows);
+                (frozen ? vectors.size(0) == batch.rows : vectors.size(0) > batch.rows));
   const at::NoGradGuard no_grad;
-  const Normalized q = normalize(vectors);
+  const std::int64_t rows = batch.rows;
+  const Normalized q = normalize(vectors.narrow(0, 0, rows));
+  Normalized d;
+  if (!frozen) d = normalize(vectors.narrow(0, rows, vectors.size(0) - rows));
+  const at::Tensor& all_units = frozen ? units_ : d.unit;
+  const std::int64_t count = all_units.size(0);
   const Positives positives = list_positives(batch);
-  const std::int64_t count = units_.size(0), rows = batch.rows;
 
   // Scores of a block, those of positives at minus infinity.
   const auto negative_scores = [&](std::int64_t begin, const at::Tensor& units) {
@@ -77,7 +86,7 @@ LossOutput CorpusSoftmaxLoss::evaluate(const at::Tensor& vectors,
   at::Tensor only_block;  // of a corpus that is one block, not computed twice
   at::Tensor log_negatives = at::full({rows}, -INFINITY, vectors.options());
   for (std::int64_t begin = 0; begin < count; begin += block_) {
-    const at::Tensor units = units_.narrow(0, begin, std::min(block_, count - begin));
+    const at::Tensor units = all_units.narrow(0, begin, std::min(block_, count - begin));
     const at::Tensor scores = negative_scores(begin, units);
     if (count <= block_) only_block = scores;
     log_negatives = at::logaddexp(log_negatives, at::logsumexp(scores, {1}));
@@ -86,16 +95,19 @@ LossOutput CorpusSoftmaxLoss::evaluate(const at::Tensor& vectors,
   log_negatives.clamp_min_(-1e30);  // a query to which everything is relevant has none
 
   // [positives]: s, its own log-sum with the row's negatives, and the probability of p in it.
-  const at::Tensor unit_of = units_.index_select(0, positives.documents);
+  const at::Tensor unit_of = all_units.index_select(0, positives.documents);
   const at::Tensor s = (q.unit.index_select(0, positives.rows) * unit_of).sum(1).mul_(scale_);
   const at::Tensor log_z = at::logaddexp(s, log_negatives.index_select(0, positives.rows));
   LossOutput output;
   output.value = ((log_z - s) * positives.share).sum();
 
   // d loss / d s_ip = share (P_p - 1); d loss / d s_ij = exp(s_ij) sum_p share / Z_p.
-  at::Tensor grad_unit = at::zeros_like(q.unit);
+  at::Tensor grad_unit = at::zeros_like(q.unit), grad_document;
   const at::Tensor of_positive = (((s - log_z).exp() - 1) * positives.share).mul_(scale_);
   grad_unit.index_add_(0, positives.rows, of_positive.unsqueeze(1) * unit_of);
+  if (!frozen)
+    grad_document = at::zeros_like(d.unit).index_add_(
+        0, positives.documents, of_positive.unsqueeze(1) * q.unit.index_select(0, positives.rows));
   // sum_p share exp(-log_z_p), held relative to the row's own sum of negatives.
   const at::Tensor weight =
       at::zeros({rows}, vectors.options())
@@ -104,12 +116,14 @@ LossOutput CorpusSoftmaxLoss::evaluate(const at::Tensor& vectors,
               (log_negatives.index_select(0, positives.rows) - log_z).exp_() * positives.share)
           .mul_(scale_);
   for (std::int64_t begin = 0; begin < count; begin += block_) {
-    const at::Tensor units = units_.narrow(0, begin, std::min(block_, count - begin));
+    const at::Tensor units = all_units.narrow(0, begin, std::min(block_, count - begin));
     const at::Tensor scores = only_block.defined() ? only_block : negative_scores(begin, units);
     const at::Tensor part = (scores - log_negatives.unsqueeze(1)).exp_() * weight.unsqueeze(1);
     grad_unit.addmm_(part, units);
+    if (!frozen) grad_document.narrow(0, begin, units.size(0)).addmm_(part.t(), q.unit);
   }
   output.gradient = normalize_backward(q, grad_unit);
+  if (!frozen) output.gradient = at::cat({output.gradient, normalize_backward(d, grad_document)});
   return output;
 }
 

@@ -9,7 +9,7 @@
 
 namespace attune {
 
-void CosentLoss::check(const TrainingRows& rows, int) const {
+void CosentLoss::check(const RowSource& rows, int) const {
   check_columns(rows, "cosent", 2, 2);
   check_labels(rows, "cosent", 1, "how similar the two texts are");
 }

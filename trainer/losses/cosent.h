@@ -15,7 +15,7 @@ class CosentLoss : public ComposedLoss {
  public:
   explicit CosentLoss(double scale = 20, Similarity similarity = Similarity::kCosine)
       : scale_(scale), similarity_(similarity) {}
-  void check(const TrainingRows& rows, int dimension) const override;
+  void check(const RowSource& rows, int dimension) const override;
   bool contrasts_rows() const override { return true; }
 
  protected:

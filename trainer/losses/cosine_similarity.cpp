@@ -6,7 +6,7 @@
 
 namespace attune {
 
-void CosineSimilarityLoss::check(const TrainingRows& rows, int) const {
+void CosineSimilarityLoss::check(const RowSource& rows, int) const {
   check_columns(rows, "cosine_similarity", 2, 2);
   check_labels(rows, "cosine_similarity", 1, "the cosine that the two texts are to have");
 }

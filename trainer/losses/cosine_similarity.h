@@ -10,7 +10,7 @@ namespace attune {
 
 class CosineSimilarityLoss : public ComposedLoss {
  public:
-  void check(const TrainingRows& rows, int dimension) const override;
+  void check(const RowSource& rows, int dimension) const override;
 
  protected:
   at::Tensor compute(const std::vector<at::Tensor>& columns,

@@ -12,8 +12,15 @@
 #include "trainer/losses/similarity.h"
 
 namespace attune {
+namespace {
 
-void GistLoss::check(const TrainingRows& rows, int) const { check_columns(rows, "gist", 2); }
+// A passage that stands twice in a batch is as near as the positive, not nearer: products of equal
+// vectors may differ in the last bits.
+constexpr double kRounding = 1e-6;
+
+}  // namespace
+
+void GistLoss::check(const RowSource& rows, int) const { check_columns(rows, "gist", 2); }
 
 at::Tensor GistLoss::compute(const std::vector<at::Tensor>& columns,
                              const TrainingBatch& batch) const {
@@ -27,9 +34,8 @@ at::Tensor GistLoss::compute(const std::vector<at::Tensor>& columns,
   std::vector<at::Tensor> blocks;
   const auto add_block = [&](std::size_t of, std::size_t with) {
     at::Tensor mask = exceeds_by_margin(guides[of].matmul(guides[with].t()), reference,
-                                        settings_.margin, settings_.relative_margin);
+                                        settings_.margin - kRounding, settings_.relative_margin);
     if (of == 0 && with == 1) mask.diagonal().fill_(false);
-    // A pair of a text with itself: its guide similarity is 1 but for rounding, in the peer too.
     blocks.push_back(units[of].matmul(units[with].t()).masked_fill(mask, -INFINITY));
   };
   add_block(0, 1);

@@ -24,7 +24,7 @@ struct GistSettings {
 class GistLoss : public ComposedLoss {
  public:
   explicit GistLoss(const GistSettings& settings = {}) : settings_(settings) {}
-  void check(const TrainingRows& rows, int dimension) const override;
+  void check(const RowSource& rows, int dimension) const override;
   bool contrasts_rows() const override { return true; }
 
  protected:

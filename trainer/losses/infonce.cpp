@@ -47,7 +47,7 @@ at::Tensor exceeds_by_margin(const at::Tensor& similarities, const at::Tensor& r
   return similarities > (relative ? reference - reference.abs() * margin : reference - margin);
 }
 
-void InfoNceLoss::check(const TrainingRows& rows, int) const { check_columns(rows, "infonce", 2); }
+void InfoNceLoss::check(const RowSource& rows, int) const { check_columns(rows, "infonce", 2); }
 
 at::Tensor InfoNceLoss::compute(const std::vector<at::Tensor>& columns,
                                 const TrainingBatch& batch) const {

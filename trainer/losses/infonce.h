@@ -28,7 +28,7 @@ struct InfoNceSettings {
 class InfoNceLoss : public ComposedLoss {
  public:
   explicit InfoNceLoss(const InfoNceSettings& settings = {}) : settings_(settings) {}
-  void check(const TrainingRows& rows, int dimension) const override;
+  void check(const RowSource& rows, int dimension) const override;
   bool contrasts_rows() const override { return true; }
 
  protected:

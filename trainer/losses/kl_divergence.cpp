@@ -6,9 +6,9 @@
 
 namespace attune {
 
-void KlDivergenceLoss::check(const TrainingRows& rows, int) const {
+void KlDivergenceLoss::check(const RowSource& rows, int) const {
   check_columns(rows, "kl_divergence", 3);
-  check_labels(rows, "kl_divergence", static_cast<int>(rows.columns.size()) - 1,
+  check_labels(rows, "kl_divergence", rows.columns - 1,
                "the teacher's scores of the positive and each negative");
 }
 

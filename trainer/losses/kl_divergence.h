@@ -16,7 +16,7 @@ class KlDivergenceLoss : public ComposedLoss {
  public:
   explicit KlDivergenceLoss(double scale = 1, Similarity similarity = Similarity::kDot)
       : scale_(scale), similarity_(similarity) {}
-  void check(const TrainingRows& rows, int dimension) const override;
+  void check(const RowSource& rows, int dimension) const override;
 
  protected:
   at::Tensor compute(const std::vector<at::Tensor>& columns,

@@ -23,9 +23,9 @@ class Loss {
   // vectors [sequences, d] fp32, as the encoder gave them; batch.sequence_of says where each
   // stands.
   virtual LossOutput evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const = 0;
-  // Error{kData} where the rows have not the columns or labels that this loss reads, Error{kConfig}
-  // where vectors of this dimension do not fit its settings.
-  virtual void check(const TrainingRows& rows, int dimension) const = 0;
+  // Error{kData} where rows of this shape have not the columns or labels that this loss reads,
+  // Error{kConfig} where vectors of this dimension do not fit its settings.
+  virtual void check(const RowSource& rows, int dimension) const = 0;
   // Whether a row is told apart from the others of its batch: a single one then teaches nothing.
   virtual bool contrasts_rows() const { return false; }
 };
@@ -33,9 +33,12 @@ class Loss {
 // By LossConfig::type; all but corpus, which needs the passages' vectors.
 std::unique_ptr<Loss> make_loss(const LossConfig& config);
 
+// loss.check() of each data set that the rows are of.
+void check_rows(const Loss& loss, const TrainingRows& rows, int dimension);
+
 // Error{kData} unless the rows have `least` to `most` columns (0: any number).
-void check_columns(const TrainingRows& rows, const char* loss, int least, int most = 0);
+void check_columns(const RowSource& rows, const char* loss, int least, int most = 0);
 // Error{kData} unless every row has `count` labels; `meaning` says what they are.
-void check_labels(const TrainingRows& rows, const char* loss, int count, const char* meaning);
+void check_labels(const RowSource& rows, const char* loss, int count, const char* meaning);
 
 }  // namespace attune

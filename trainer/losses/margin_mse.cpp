@@ -5,9 +5,9 @@
 
 namespace attune {
 
-void MarginMseLoss::check(const TrainingRows& rows, int) const {
+void MarginMseLoss::check(const RowSource& rows, int) const {
   check_columns(rows, "margin_mse", 3);
-  const int negatives = static_cast<int>(rows.columns.size()) - 2;
+  const int negatives = rows.columns - 2;
   if (rows.labels_per_row != negatives + 1)
     check_labels(rows, "margin_mse", negatives,
                  "the teacher's gap to each negative, or its scores of the positive and each "

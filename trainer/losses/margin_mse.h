@@ -16,7 +16,7 @@ namespace attune {
 class MarginMseLoss : public ComposedLoss {
  public:
   explicit MarginMseLoss(Similarity similarity = Similarity::kDot) : similarity_(similarity) {}
-  void check(const TrainingRows& rows, int dimension) const override;
+  void check(const RowSource& rows, int dimension) const override;
 
  protected:
   at::Tensor compute(const std::vector<at::Tensor>& columns,

@@ -19,7 +19,7 @@ MatryoshkaLoss::MatryoshkaLoss(std::unique_ptr<Loss> inner, const MatryoshkaConf
   config_.weights.resize(config_.dims.size(), 1.0);
 }
 
-void MatryoshkaLoss::check(const TrainingRows& rows, int dimension) const {
+void MatryoshkaLoss::check(const RowSource& rows, int dimension) const {
   inner_->check(rows, dimension);
   const int largest = *std::max_element(config_.dims.begin(), config_.dims.end());
   if (largest > dimension)
@@ -33,7 +33,8 @@ void MatryoshkaLoss::check(const TrainingRows& rows, int dimension) const {
 LossOutput MatryoshkaLoss::evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const {
   const at::NoGradGuard no_grad;
   const std::int64_t count = std::ssize(config_.dims);
-  std::vector<std::int64_t> chosen = randperm(count, static_cast<std::uint64_t>(batch.step));
+  std::vector<std::int64_t> chosen =
+      Generator(static_cast<std::uint64_t>(batch.step)).randperm(count);
   if (config_.dims_per_step > 0) chosen.resize(config_.dims_per_step);
   std::sort(chosen.begin(), chosen.end());  // sums in one order, whatever the draw
   LossOutput total{at::zeros({}, vectors.options()), at::zeros_like(vectors)};

@@ -15,7 +15,7 @@ class MatryoshkaLoss : public Loss {
  public:
   MatryoshkaLoss(std::unique_ptr<Loss> inner, const MatryoshkaConfig& config);
   LossOutput evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const override;
-  void check(const TrainingRows& rows, int dimension) const override;
+  void check(const RowSource& rows, int dimension) const override;
   bool contrasts_rows() const override { return inner_->contrasts_rows(); }
 
  private:

@@ -44,7 +44,7 @@ at::Tensor cross_entropy_(const at::Tensor& scores, double scale, double factor)
 
 }  // namespace
 
-void MultipleNegativesRankingLoss::check(const TrainingRows& rows, int) const {
+void MultipleNegativesRankingLoss::check(const RowSource& rows, int) const {
   check_columns(rows, "mnrl", 2);
 }
 

@@ -38,7 +38,7 @@ class MultipleNegativesRankingLoss : public ComposedLoss {
   explicit MultipleNegativesRankingLoss(const MnrlSettings& settings) : settings_(settings) {}
   // Without further directions and hardness, fp32 cosines: one pass in place, without autograd.
   LossOutput evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const override;
-  void check(const TrainingRows& rows, int dimension) const override;
+  void check(const RowSource& rows, int dimension) const override;
   bool contrasts_rows() const override { return true; }
 
  protected:

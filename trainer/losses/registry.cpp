@@ -83,20 +83,28 @@ std::unique_ptr<Loss> make_loss(const LossConfig& config) {
   return std::make_unique<MatryoshkaLoss>(std::move(loss), config.matryoshka);
 }
 
-void check_columns(const TrainingRows& rows, const char* loss, int least, int most) {
-  const int columns = static_cast<int>(rows.columns.size());
+void check_rows(const Loss& loss, const TrainingRows& rows, int dimension) {
+  if (rows.sources.empty())
+    return loss.check(
+        {"the training rows", static_cast<int>(rows.columns.size()), rows.labels_per_row},
+        dimension);
+  for (const RowSource& source : rows.sources) loss.check(source, dimension);
+}
+
+void check_columns(const RowSource& rows, const char* loss, int least, int most) {
+  const int columns = rows.columns;
   if (columns >= least && (most == 0 || columns <= most)) return;
-  throw_error(ErrorKind::kData, "the loss ", loss, " takes rows of ",
-              most == least ? str_cat(least) : str_cat("at least ", least),
-              " texts, the training rows have ", columns,
+  throw_error(ErrorKind::kData, rows.name, ": the loss ", loss, " takes rows of ",
+              most == least ? str_cat(least) : str_cat("at least ", least), " texts, here are ",
+              columns,
               least > 2 ? "; negatives come from train.negatives or from columns of a .jsonl" : "");
 }
 
-void check_labels(const TrainingRows& rows, const char* loss, int count, const char* meaning) {
+void check_labels(const RowSource& rows, const char* loss, int count, const char* meaning) {
   if (rows.labels_per_row == count) return;
-  throw_error(ErrorKind::kData, "the loss ", loss, " takes rows with ", count,
-              count == 1 ? " label (" : " labels (", meaning, "), the training rows have ",
-              rows.labels_per_row, "; labels come from a .jsonl file of rows (docs/formats.md)");
+  throw_error(ErrorKind::kData, rows.name, ": the loss ", loss, " takes rows with ", count,
+              count == 1 ? " label (" : " labels (", meaning, "), here are ", rows.labels_per_row,
+              "; labels come from a .jsonl file of rows (docs/formats.md)");
 }
 
 }  // namespace attune

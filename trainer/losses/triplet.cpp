@@ -5,9 +5,7 @@
 
 namespace attune {
 
-void TripletLoss::check(const TrainingRows& rows, int) const {
-  check_columns(rows, "triplet", 3, 3);
-}
+void TripletLoss::check(const RowSource& rows, int) const { check_columns(rows, "triplet", 3, 3); }
 
 at::Tensor TripletLoss::compute(const std::vector<at::Tensor>& columns,
                                 const TrainingBatch&) const {

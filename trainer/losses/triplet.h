@@ -15,7 +15,7 @@ class TripletLoss : public ComposedLoss {
  public:
   explicit TripletLoss(double margin = 5, Similarity similarity = Similarity::kEuclidean)
       : margin_(margin), similarity_(similarity) {}
-  void check(const TrainingRows& rows, int dimension) const override;
+  void check(const RowSource& rows, int dimension) const override;
 
  protected:
   at::Tensor compute(const std::vector<at::Tensor>& columns,

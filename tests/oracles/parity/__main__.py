@@ -14,13 +14,17 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from . import (
     adapters,
     artifacts,
+    batches,
     checkpoints,
     embeddings,
+    export,
     metrics,
     losses,
     peer_training,
     schedules,
+    tensorboard_files,
     tokens,
+    trained,
     training,
 )
 from .program import Attune
@@ -36,6 +40,10 @@ GROUPS = {
     "metrics": metrics.rows,
     "artifacts": artifacts.rows,
     "adapters": adapters.rows,
+    "trained": trained.rows,
+    "export": export.rows,
+    "batches": batches.rows,
+    "tensorboard": tensorboard_files.rows,
 }
 
 

@@ -204,6 +204,61 @@ def _low_rank(table, context, base):
               abs(rank - 4), 0)
 
 
+def _principal_directions(vectors, count):
+    _, columns = torch.linalg.eigh(vectors.T @ vectors)
+    rows = columns.flip(1).T[:count]
+    return rows * rows.gather(1, rows.abs().argmax(1, keepdim=True)).sign()
+
+
+def _both_sides(table, context, base, loss, numbers, chunk):
+    """Documents turned too: torch's autograd over all of them, in fp64, every row in each step."""
+    steps, scale, rate = 10, 20, 1e-2
+    rows = generated_texts.training_rows(83, 30)
+    data, _ = generated_texts.write_rows(context.work, "adapter_both", rows)
+    texts = list(dict.fromkeys(row[1] for row in rows))  # two queries have one passage
+    of_row = torch.tensor([texts.index(row[1]) for row in rows])
+    queries, corpus = (
+        torch.from_numpy(context.attune.embed(base, some, role=role)).double()
+        for some, role in (([row[0] for row in rows], "query"), (texts, "text"))
+    )
+    passages, right = (corpus, of_row) if loss == "corpus" else (
+        corpus[of_row], torch.arange(len(rows)))
+    width = queries.shape[1]
+    start = _principal_directions(corpus, numbers) if numbers < width else torch.eye(width)
+    weight = start.double().clone().requires_grad_(True)
+    optimizer = torch.optim.AdamW([weight], lr=rate, weight_decay=0)
+    losses = []
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (steps - step) / steps
+        unit_q, unit_d = (
+            torch.nn.functional.normalize(x @ weight.T, dim=1) for x in (queries, passages)
+        )
+        value = torch.nn.functional.cross_entropy(unit_q @ unit_d.T * scale, right)
+        losses.append(float(value.detach()))
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+    settings = Settings(
+        batch_size=len(rows), epochs=steps, learning_rate=rate, max_length=0, warmup_ratio=0,
+        weight_decay=0, max_grad_norm=0,
+    )
+    run = context.attune.train(
+        base, data, settings, adapter={"sides": "both", "out_features": numbers}, mode="adapter",
+        chunk_tokens=chunk, loss={"type": loss, "scale": scale},
+    )
+    what = f"both sides, {width} to {numbers}, {loss}" + (f", chunks of {chunk}" if chunk else "")
+    worst = max(abs(a - b) for a, b in zip(losses, run.column("loss"), strict=True))
+    table.add(
+        f"adapter's loss per step: {what}", f"torch {torch.__version__}, fp64", f"{steps} steps",
+        worst, LOSS_TOLERANCE, f"loss {losses[0]:.3f} to {losses[-1]:.3f}",
+    )
+    ours = load_file(run.artifact / "model.safetensors")["linear.weight"]
+    table.add(
+        f"adapter's weights: {what}", f"torch {torch.__version__}, fp64", "1 matrix",
+        float((ours - weight.detach()).abs().max()), WEIGHT_TOLERANCE,
+    )
+
+
 class _Payload:
     """What a hostile pickle would run."""
 
@@ -236,5 +291,9 @@ def rows(table, context):
     for kind in ("linear", "linear with bias", "two layers, relu", "two layers, tanh",
                  "two layers, sigmoid", "two layers, leaky_relu"):
         table.guard(f"adapter: {kind}", oracle_name(), _question, context, kind, base)
+    for loss in ("corpus", "mnrl"):
+        for numbers, chunk in ((64, 0), (16, 0), (16, 7)):
+            table.guard(f"adapter: both sides, {numbers}, {loss}", "torch", _both_sides, context, base,
+                        loss, numbers, chunk)
     table.guard("adapter: low rank", oracle_name(), _low_rank, context, base)
     table.guard("adapter: hostile pickle", "a crafted file", _hostile, context, base)

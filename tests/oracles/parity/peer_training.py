@@ -12,7 +12,7 @@ import tempfile
 import time
 
 import torch
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 from sentence_transformers import (
     SentenceTransformer,
     SentenceTransformerTrainer,
@@ -47,11 +47,16 @@ class Settings:
     device: str = "cpu"  # or "cuda"
     query_prompt: str = ""
     document_prompt: str = ""
+    column_prompts: tuple = ()  # instead of those two: one for each column
+    accumulate: int = 1
+    multi_dataset: str = "proportional"
 
 
 @dataclasses.dataclass
 class Run:
-    """What the peer did: lists have one entry a step."""
+    """What the peer did: lists have one entry a step; with accumulation losses, batches and tokens
+    one a batch.
+    """
 
     losses: list = dataclasses.field(default_factory=list)
     learning_rates: list = dataclasses.field(default_factory=list)
@@ -153,22 +158,44 @@ def load(directory, settings, **model_kwargs):
     return model
 
 
-def train(directory, rows, settings, loss=None, labels=None, **model_kwargs):
-    """Trains on rows (query, positive, negative, ...); loss(model) replaces the plain one, and
-    labels, one number or list a row, are handed to it.
-    """
-    names = ["query", "positive"] + [f"negative_{i}" for i in range(1, len(rows[0]) - 1)]
-    columns = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+def column_names(row):
+    return ["query", "positive"] + [f"negative_{i}" for i in range(1, len(row) - 1)]
+
+
+def widest_row(sets):
+    return max((rows[0] for rows in sets.values()), key=len)
+
+
+def dataset_of(rows, labels=None):
+    """Of rows, or of a dictionary of data sets by name."""
+    if isinstance(rows, dict):
+        return DatasetDict({name: dataset_of(part) for name, part in rows.items()})
+    columns = {name: [row[i] for row in rows] for i, name in enumerate(column_names(rows[0]))}
     if labels is not None:
         columns["label"] = labels
-    dataset = Dataset.from_dict(columns)
+    return Dataset.from_dict(columns)
+
+
+def train(
+    directory, rows, settings, loss=None, labels=None, prepare=None, rates=None, **model_kwargs
+):
+    """Trains on rows (query, positive, negative, ...); loss(model) replaces the plain one, and
+    labels, one number or list a row, are handed to it. prepare(model) freezes or adds what it
+    likes; rates: the peer's learning_rate_mapping.
+    """
+    names = column_names(widest_row(rows) if isinstance(rows, dict) else rows[0])
+    dataset = dataset_of(rows, labels)
     model = load(directory, settings, **model_kwargs)
     run = Run(model=model)
+    if prepare:
+        prepare(model)
     prompts = None
     if settings.query_prompt or settings.document_prompt:
         prompts = {name: settings.document_prompt for name in names[1:]} | {
             names[0]: settings.query_prompt
         }
+    if settings.column_prompts:
+        prompts = dict(zip(names, settings.column_prompts, strict=True))
     with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(None):
         arguments = SentenceTransformerTrainingArguments(
             output_dir=scratch,
@@ -182,8 +209,11 @@ def train(directory, rows, settings, loss=None, labels=None, **model_kwargs):
             max_grad_norm=settings.max_grad_norm,
             lr_scheduler_type=SCHEDULES[settings.schedule],
             batch_sampler=SAMPLERS[settings.sampler],
+            multi_dataset_batch_sampler=settings.multi_dataset,
+            gradient_accumulation_steps=settings.accumulate,
             bf16=settings.precision == "bf16",
             prompts=prompts,
+            learning_rate_mapping=rates,
             use_cpu=settings.device == "cpu",
             dataloader_pin_memory=False,
             report_to="none",
@@ -213,7 +243,7 @@ def versions():
     """The peers' releases, for every table and every fixture."""
     import importlib.metadata as metadata
 
-    names = ("sentence-transformers", "transformers", "tokenizers", "torch", "accelerate")
+    names = ("sentence-transformers", "transformers", "tokenizers", "torch", "accelerate", "peft")
     return {name: metadata.version(name) for name in names}
 
 

@@ -15,6 +15,11 @@ class AttuneFailed(Exception):
     """A command ended with another code than 0; the message carries what it said."""
 
 
+def _paths(paths):
+    """One path, or one for each data set: "" where it has none."""
+    return [str(path or "") for path in paths] if isinstance(paths, list) else str(paths)
+
+
 @dataclasses.dataclass
 class TrainedRun:
     directory: pathlib.Path
@@ -120,7 +125,9 @@ class Attune:
         adapter=None,
         **more,
     ):
-        """`settings`: peer_training.Settings; `more` adds or replaces keys of the train section."""
+        """`settings`: peer_training.Settings; `more` adds or replaces keys of the train section.
+        With several data sets `train_file` and `negatives` are lists.
+        """
         place = self._place("_run")
         section = {
             "mode": "full",
@@ -136,12 +143,14 @@ class Attune:
             "dropout": "model" if settings.dropout is None else settings.dropout,
             "max_steps": settings.max_steps,
             "chunk_tokens": chunk_tokens,
+            "multi_dataset": settings.multi_dataset,
+            "accumulate": settings.accumulate,
             "loss": {"type": "mnrl", "scale": settings.scale},
         }
         if negatives:
-            section["negatives"] = str(negatives)
+            section["negatives"] = _paths(negatives)
         section.update(more)
-        data = {"train": str(train_file)}
+        data = {"train": _paths(train_file)}
         if validation:
             data["validation"] = str(validation)
         config = {
@@ -154,7 +163,9 @@ class Attune:
             "model": {
                 "base": str(base),
                 "max_length": settings.max_length,
-                "prompts": {"query": settings.query_prompt, "document": settings.document_prompt},
+                "prompts": {"columns": list(settings.column_prompts)}
+                if settings.column_prompts
+                else {"query": settings.query_prompt, "document": settings.document_prompt},
             },
             "train": section,
         }

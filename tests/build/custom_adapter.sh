@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# custom_adapter.sh SOURCE BUILD: docs/examples/custom_adapter is configured and built as a stranger would, against the
+# build folder alone, and trains; plain attune names the registration that it lacks.
+set -euo pipefail
+source_folder=$1
+build_folder=$2
+work=$build_folder/custom_adapter_test
+rm -rf "$work"
+mkdir -p "$work"
+cp -r "$source_folder/docs/examples/custom_adapter" "$work/source"
+cmake -G Ninja -S "$work/source" -B "$work/build" -Dattune_DIR="$build_folder" >"$work/configure.log" ||
+  { cat "$work/configure.log"; exit 1; }
+cmake --build "$work/build" >"$work/build.log" || { cat "$work/build.log"; exit 1; }
+mine=$work/build/my_attune plain=$build_folder/attune
+export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+cd "$work"
+
+fails() {  # fails CODE WORDS COMMAND...
+  local code=0 expected=$1 words=$2
+  shift 2
+  "$@" >out.txt 2>err.txt || code=$?
+  if [[ $code != "$expected" ]] || ! grep -qF -- "$words" err.txt; then
+    printf '%s\nended with %s and said:\n' "$*" "$code"
+    cat err.txt
+    exit 1
+  fi
+}
+
+python3 - <<'PYTHON'
+import json
+rows = range(12)
+data = {
+    "queries": {f"q{i}": f"where is item {i} kept?" for i in rows},
+    "corpus": {f"d{i}": f"item {i} is kept in room {i * 7 % 10}." for i in rows},
+    "relevant_docs": {f"q{i}": [f"d{i}"] for i in rows},
+    "mode": "text",
+}
+for name in ("train", "validation", "test"):
+    json.dump(data, open(f"{name}.json", "w"))
+PYTHON
+config=(source/adapter.yaml "model.base=$source_folder/tests/fixtures/tiny_bert" device=cpu output=run)
+
+"$mine" --version | grep -q '^attune '
+"$mine" run "${config[@]}" >table.txt 2>run.log || { cat run.log; exit 1; }
+grep -q finetuned table.txt
+"$mine" inspect run/artifact --json | grep -q '"type":"scaled_low_rank"'
+echo "where is item 3 kept?" >texts.txt
+"$mine" embed --model run/artifact --role query --input texts.txt --output a.npy 2>embed.log
+"$mine" evaluate --model run/artifact --dataset test.json --json 2>evaluate.log | grep -q ndcg@10
+"$mine" sweep "${config[@]}" 'adapter.settings=[rank=2],[rank=3]' --json 2>sweep.log | grep -q '"status":"succeeded"'
+grep -q '"rank": 3' "$(grep -l '"rank": 3' run/*/artifact/config.json)"
+
+# What the factory refuses, and the plain program.
+fails 2 "'rank' is more than the dimension" "$mine" train "${config[@]}" output=other 'adapter.settings=[rank=4000]'
+fails 3 'register_adapter("scaled_low_rank"' "$plain" embed --model run/artifact --role query --input texts.txt --output b.npy
+fails 2 'register_adapter("scaled_low_rank"' "$plain" train "${config[@]}" output=plain
+fails 2 scaled_low_rank "$mine" export run/artifact --output exported
