@@ -1,6 +1,7 @@
 // A run that is stopped and resumed at any step has the bits of one that was never stopped, in
 // every recipe; what is kept on disk, and what damage costs.
 #include <algorithm>
+#include <ostream>
 
 #include <gtest/gtest.h>
 
@@ -18,6 +19,7 @@ struct Recipe {
   std::function<void(FinetuneOptions&)> set;
   Faults faults = {};
 };
+void PrintTo(const Recipe& recipe, std::ostream* out) { *out << recipe.name; }
 
 void adapter(FinetuneOptions& options, const char* loss) {
   options.train.mode = "adapter";
@@ -33,6 +35,19 @@ const Recipe kRecipes[] = {
     {"DefaultSampler", [](FinetuneOptions& o) { o.train.sampler = "default"; }},
     {"AdapterCorpus", [](FinetuneOptions& o) { adapter(o, "corpus"); }},
     {"AdapterInBatch", [](FinetuneOptions& o) { adapter(o, "mnrl"); }},
+    {"LastLayer", [](FinetuneOptions& o) { o.train.last_layers = 1; }},
+    {"Lora",
+     [](FinetuneOptions& o) {
+       o.train.lora.rank = 2;
+       o.train.lora.dropout = 0.1;
+       o.train.lora.targets = {"all-linear"};
+     }},
+    {"Recompute", [](FinetuneOptions& o) { o.train.recompute = true; }},
+    {"InfoNce",
+     [](FinetuneOptions& o) {
+       o.train.loss.type = "infonce";
+       o.train.loss.mask = {"document", "margin"};
+     }},
     {"Patience", [](FinetuneOptions& o) { o.train.patience = 6; }},
     {"Skip",
      [](FinetuneOptions& o) { o.train.on_nonfinite = "skip"; },
