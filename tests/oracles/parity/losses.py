@@ -115,7 +115,7 @@ CASES = [
 
 
 def _matryoshka(case):
-    """The same loss with vectors cut to 8 of 24 (in training 12 of 32), the shorter weighing half."""
+    """The same loss, with vectors also cut to a third, which weighs half."""
 
     def make(model, guide):
         width = model.get_embedding_dimension()
@@ -313,8 +313,8 @@ def _cached(table, context, name, base, data, objective):
 
 
 def rows(table, context):
-    # The guide is the base, frozen: another one would have a tokenizer and prompts of its own, which
-    # the peer passes over where the vocabularies are equal.
+    # The guide is the base, frozen: another one would have a tokenizer and prompts of its own,
+    # which the peer passes over where the vocabularies are equal.
     base = guide = context.shapes["max"]
     tokenizer = SentenceTransformer(str(base), device="cpu").tokenizer
     over = [case for case in CASES if case.name in ("MNRL", "GIST", "CoSENT", "MarginMSE, gaps")]
