@@ -24,35 +24,42 @@ std::string text_of(const Json& json) { return json.dump(2) + "\n"; }
 
 // activation(x weight^T + bias) + x residual^T
 struct AdapterLayer {
-  std::string activation;  // of torch.nn
-  at::Tensor weight, bias, residual;
+  Dense dense;
+  at::Tensor residual = {};
 };
 
-std::string torch_class(const std::string& activation) {
-  static const std::map<std::string, std::string> kClasses = {
-      {"relu", "torch.nn.modules.activation.ReLU"},
-      {"sigmoid", "torch.nn.modules.activation.Sigmoid"},
-      {"tanh", "torch.nn.modules.activation.Tanh"},
-      {"leaky_relu", "torch.nn.modules.activation.LeakyReLU"},
-      {"identity", "torch.nn.modules.linear.Identity"}};
-  return kClasses.at(activation);
+AdapterLayer make_layer(const std::string& activation, const at::Tensor& weight,
+                        const at::Tensor& bias, const at::Tensor& residual = {}) {
+  Dense dense;
+  dense.in_features = weight.size(1);
+  dense.out_features = weight.size(0);
+  dense.bias = bias.defined();
+  dense.activation = activation;
+  dense.linear = {weight, bias};
+  return {dense, residual};
+}
+
+// LlamaIndex's name of an activation as torch.nn's.
+std::string torch_name(const std::string& activation) {
+  static const std::map<std::string, std::string> kNames = {
+      {"relu", "ReLU"}, {"sigmoid", "Sigmoid"}, {"tanh", "Tanh"}, {"leaky_relu", "LeakyReLU"}};
+  return kNames.at(activation);
 }
 
 std::vector<AdapterLayer> two_layer_modules(const Json& config,
                                             std::map<std::string, at::Tensor>& w) {
-  const std::string activation = torch_class(config.at("activation_fn_str").get<std::string>());
-  const std::string identity = torch_class("identity");
+  const std::string activation = torch_name(config.at("activation_fn_str").get<std::string>());
   const at::Tensor w1 = w.at("linear1.weight"), b1 = w.at("linear1.bias"),
                    w2 = w.at("linear2.weight"), b2 = w.at("linear2.bias");
   if (!config.at("add_residual").get<bool>())
-    return {{activation, w1, b1, {}}, {identity, w2, b2, {}}};
+    return {make_layer(activation, w1, b1), make_layer("Identity", w2, b2)};
   // Rows of zeros give act(bias), which is 0: by a bias of 0, or where the sigmoid underflows.
   const std::int64_t hidden = w1.size(0), d = w1.size(1);
-  const at::Tensor silent = at::full({d}, activation == torch_class("sigmoid") ? -200.0 : 0.0);
+  const at::Tensor silent = at::full({d}, activation == "Sigmoid" ? -200.0 : 0.0);
   const at::Tensor r = w.at("residual_weight");
-  return {{activation, at::cat({w1, at::zeros({d, d})}), at::cat({b1, silent}),
-           at::cat({at::zeros({hidden, d}), at::eye(d)})},
-          {identity, at::cat({w2 * r, at::eye(d)}, 1), b2 * r, {}}};
+  return {make_layer(activation, at::cat({w1, at::zeros({d, d})}), at::cat({b1, silent}),
+                     at::cat({at::zeros({hidden, d}), at::eye(d)})),
+          make_layer("Identity", at::cat({w2 * r, at::eye(d)}, 1), b2 * r)};
 }
 
 std::vector<AdapterLayer> dense_modules(const SavedAdapter& saved, const std::string& place) {
@@ -60,7 +67,7 @@ std::vector<AdapterLayer> dense_modules(const SavedAdapter& saved, const std::st
   std::map<std::string, at::Tensor> w;
   for (const auto& [name, tensor] : saved.adapter->parameters()) w[name] = tensor;
   if (saved.type == "linear")
-    return {{torch_class("identity"), w.at("linear.weight"), w["linear.bias"], {}}};
+    return {make_layer("Identity", w.at("linear.weight"), w["linear.bias"])};
   if (saved.type == "two_layer")
     return two_layer_modules(parse_json(saved.adapter->config_json(), place), w);
   throw_error(
@@ -69,16 +76,14 @@ std::vector<AdapterLayer> dense_modules(const SavedAdapter& saved, const std::st
       "are exported");
 }
 
-void write_layer(const AdapterLayer& dense, const std::string& folder, DurableDirectory& out) {
-  Json config = {{"in_features", dense.weight.size(1)},
-                 {"out_features", dense.weight.size(0)},
-                 {"bias", dense.bias.defined()},
-                 {"activation_function", dense.activation}};
-  std::vector<NamedTensor> tensors = {{"linear.weight", dense.weight.contiguous()}};
-  if (dense.bias.defined()) tensors.push_back({"linear.bias", dense.bias.contiguous()});
-  if (dense.residual.defined()) {
+void write_layer(const AdapterLayer& layer, const std::string& folder, DurableDirectory& out) {
+  Json config = dense_json(layer.dense);
+  const Linear& linear = layer.dense.linear;
+  std::vector<NamedTensor> tensors = {{"linear.weight", linear.weight.contiguous()}};
+  if (layer.dense.bias) tensors.push_back({"linear.bias", linear.bias.contiguous()});
+  if (layer.residual.defined()) {
     config["use_residual"] = true;
-    tensors.push_back({"residual.weight", dense.residual.contiguous()});
+    tensors.push_back({"residual.weight", layer.residual.contiguous()});
   }
   out.write(folder + "config.json", text_of(config));
   write_safetensors(out, folder + "model.safetensors", tensors);

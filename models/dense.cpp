@@ -1,6 +1,7 @@
 #include "models/dense.h"
 
 #include <ATen/ops/gelu.h>
+#include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/silu.h>
@@ -24,6 +25,8 @@ const Activation kActivations[] = {
     {"GELU", "torch.nn.modules.activation.GELU", [](const at::Tensor& x) { return at::gelu(x); }},
     {"Sigmoid", "torch.nn.modules.activation.Sigmoid",
      [](const at::Tensor& x) { return at::sigmoid(x); }},
+    {"LeakyReLU", "torch.nn.modules.activation.LeakyReLU",
+     [](const at::Tensor& x) { return at::leaky_relu(x); }},  // slope 0.01, as torch's default
     {"SiLU", "torch.nn.modules.activation.SiLU", [](const at::Tensor& x) { return at::silu(x); }},
 };
 

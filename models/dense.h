@@ -12,8 +12,9 @@ struct Dense {
   std::string folder;  // where its config.json and weights were read
   std::int64_t in_features = 0, out_features = 0;
   bool bias = true;
-  std::string activation = "Tanh";  // Identity, Tanh, ReLU, GELU, Sigmoid or SiLU of torch.nn
-  Linear linear = {};               // set by load_dense()
+  std::string activation =
+      "Tanh";          // Identity, Tanh, ReLU, LeakyReLU, GELU, Sigmoid, SiLU of torch.nn
+  Linear linear = {};  // set by load_dense()
 };
 
 // From the module's config.json. Error{kData} with `path`: sizes that are none, activations other

@@ -14,9 +14,6 @@
 namespace attune {
 namespace {
 
-// What malloc's heap grew by for each byte of tensors: 1.2 (plain) to 2.1 (recompute) were
-// measured.
-constexpr double kHeapPerTensor = 1.5;
 constexpr std::int64_t kSmallPart = 32, kLargePart = 256;  // tokens, or one sequence
 
 std::vector<const PackedBatch*> chunks_of(const StepPlan& plan) {

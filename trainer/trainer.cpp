@@ -66,11 +66,12 @@ Trainer::Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss,
 // Adds the gradient of the mean loss of the step's batches. Returns that loss.
 double Trainer::accumulate(const StepPlan& plan, const ForwardOptions& options) {
   const double weight = 1.0 / static_cast<double>(1 + plan.more.size());
-  double loss = 0;
+  at::Tensor loss;  // read once a step, after all batches are under way
   for_each_batch(plan, [&](const BatchPlan& batch) {
-    loss += weight * forward_backward(batch, options, weight).item<double>();
+    const at::Tensor part = forward_backward(batch, options, weight).to(at::kDouble) * weight;
+    loss = loss.defined() ? loss + part : part;
   });
-  return loss;
+  return loss.item<double>();
 }
 
 // Adds `weight` times the gradient. Returns the loss.

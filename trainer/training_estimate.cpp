@@ -165,7 +165,7 @@ TrainingEstimate estimate_training(const std::shared_ptr<EmbeddingModel>& model,
   const bool chooses_best =
       std::any_of(ranked.begin(), ranked.end(), [](const RankedSet& s) { return s.chooses_best; });
   estimate.model_bytes = (parameters.count() + parameters.frozen_count()) * 4;
-  const double heap_per_tensor = model->device().is_cpu() ? 1.5 : 1;  // trainer/chunk_fit.h
+  const double heap_per_tensor = model->device().is_cpu() ? kHeapPerTensor : 1;
   estimate.memory =
       resident_on(model->device(), parameters, 4) + vectors_bytes(*model, ranked) +
       (chooses_best ? parameters.count() * 4 : 0) +

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "models/adapter_directory.h"
 #include "tests/support/tiny_bert.h"
+#include "tests/support/training.h"
 #include "trainer/embedding_adapter_finetune_engine.h"
 #include "trainer/pair_batches.h"
 #include "trainer/sentence_transformers_finetune_engine.h"
@@ -15,22 +16,11 @@ namespace attune {
 namespace {
 
 TrainConfig small_config() {
-  TrainConfig config;
-  config.epochs = 2;
-  config.batch_size = 4;
-  config.learning_rate = 1e-3;
+  TrainConfig config = tiny_config();
   config.warmup_ratio = 0;
   config.schedule = "constant";
-  config.sampler = "default";
-  config.dropout = "0";
   return config;
 }
-
-class Recorder : public Callback {
- public:
-  void on_step(const StepReport& report) override { reports.push_back(report); }
-  std::vector<StepReport> reports;
-};
 
 std::vector<StepReport> train(const TrainConfig& config, const TrainingRows& rows = tiny_rows(),
                               std::vector<std::string> prompts = {}) {

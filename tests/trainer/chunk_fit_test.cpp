@@ -13,6 +13,7 @@
 #include "models/peak_memory.h"
 #include "models/recompute.h"
 #include "tests/support/tiny_bert.h"
+#include "tests/support/training.h"
 #include "trainer/pair_batches.h"
 #include "trainer/trainer.h"
 
@@ -20,20 +21,10 @@ namespace attune {
 namespace {
 
 TrainConfig settings() {
-  TrainConfig config;
-  config.epochs = 2;
-  config.batch_size = 4;
-  config.learning_rate = 1e-3;
+  TrainConfig config = tiny_config();
   config.dropout = "0.2";
-  config.sampler = "default";
   return config;
 }
-
-class Losses : public Callback {
- public:
-  void on_step(const StepReport& report) override { values.push_back(report.loss); }
-  std::vector<double> values;
-};
 
 struct Course {
   std::vector<double> losses;
@@ -49,10 +40,10 @@ Course train(const TrainConfig& config, Available available = nullptr) {
   const auto loss = make_loss(config.loss);
   Trainer trainer(*model, *loss, batches, config, 42);
   if (available) trainer.chunk_fit() = ChunkFit(config.chunk_tokens, available);
-  Losses losses;
-  trainer.add(losses);
+  Recorder recorder;
+  trainer.add(recorder);
   trainer.run();
-  return {losses.values, model->parameters().values(), trainer.chunk_fit().limits()};
+  return {recorder.losses(), model->parameters().values(), trainer.chunk_fit().limits()};
 }
 
 TEST(Recompute, GivesTheSameBits) {

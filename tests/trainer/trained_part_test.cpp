@@ -9,27 +9,12 @@
 
 #include "core/error.h"
 #include "tests/support/tiny_lora.h"
+#include "tests/support/training.h"
 #include "trainer/pair_batches.h"
 #include "trainer/sentence_transformers_finetune_engine.h"
 
 namespace attune {
 namespace {
-
-TrainConfig small_config() {
-  TrainConfig config;
-  config.epochs = 2;
-  config.batch_size = 4;
-  config.learning_rate = 1e-3;
-  config.sampler = "default";
-  config.dropout = "0";
-  return config;
-}
-
-class Losses : public Callback {
- public:
-  void on_step(const StepReport& report) override { values.push_back(report.loss); }
-  std::vector<double> values;
-};
 
 struct Course {
   std::shared_ptr<EmbeddingModel> model;
@@ -42,10 +27,10 @@ Course train(const TrainConfig& config) {
   const PairBatches batches(*model, tiny_rows(), config, 42);
   const auto loss = make_loss(config.loss);
   Trainer trainer(*model, *loss, batches, config, 42);
-  Losses losses;
-  trainer.add(losses);
+  Recorder recorder;
+  trainer.add(recorder);
   trainer.run();
-  return {model, losses.values};
+  return {model, recorder.losses()};
 }
 
 // Names of the tensors whose bits training changed.
@@ -59,7 +44,7 @@ std::vector<std::string> changed(const EmbeddingModel& model) {
 }
 
 TEST(TrainedPart, TheLastLayerAloneChangesAndIsAllThatTheOptimizerHolds) {
-  TrainConfig config = small_config();
+  TrainConfig config = tiny_config();
   config.last_layers = 1;
   const Course course = train(config);
   const ParameterStore& parameters = course.model->parameters();
@@ -75,14 +60,14 @@ TEST(TrainedPart, TheLastLayerAloneChangesAndIsAllThatTheOptimizerHolds) {
 }
 
 TEST(TrainedPart, FrozenEmbeddingsKeepTheirBits) {
-  TrainConfig config = small_config();
+  TrainConfig config = tiny_config();
   config.freeze_embeddings = true;
   for (const std::string& name : changed(*train(config).model))
     EXPECT_TRUE(name.starts_with("encoder.")) << name;
 }
 
 TEST(TrainedPart, ARateIsAFactorOnTheStepAndTheFirstThatMatchesHolds) {
-  TrainConfig config = small_config();
+  TrainConfig config = tiny_config();
   config.max_steps = 1;
   config.warmup_ratio = 0;
   config.weight_decay = 0;
@@ -108,7 +93,7 @@ TEST(TrainedPart, ARateIsAFactorOnTheStepAndTheFirstThatMatchesHolds) {
 
 TEST(TrainedPart, ArenasHoldTheModelsNumbersWhateverTheirOrder) {
   const auto plain = load_tiny_bert(), arranged = load_tiny_bert();
-  TrainConfig config = small_config();
+  TrainConfig config = tiny_config();
   config.rates = {"*LayerNorm*=2", "encoder.layer.0.*=0", "*key*=0.5"};
   choose_trained(*arranged, config, 42);
   EXPECT_EQ(arranged->fingerprint(), plain->fingerprint());
@@ -125,7 +110,7 @@ TEST(TrainedPart, ArenasHoldTheModelsNumbersWhateverTheirOrder) {
 }
 
 TEST(TrainedPart, OnlyLorasMatricesAreTrained) {
-  TrainConfig config = small_config();
+  TrainConfig config = tiny_config();
   config.lora.rank = 4;
   const Course course = train(config);
   EXPECT_TRUE(changed(*course.model).empty());
@@ -142,7 +127,7 @@ TEST(TrainedPart, ChunksChangeNothingWithDropoutOfLora) {
   const auto model = load_tiny_bert();
   model->add_lora(random_lora(*model, "all-linear"), 0, "here");
   write_tiny_lora(*model, folder / "start");
-  TrainConfig config = small_config();
+  TrainConfig config = tiny_config();
   config.max_steps = 3;
   config.lora.start = folder / "start";
   const double without = train(config).losses[0];
@@ -194,14 +179,14 @@ void expect_resume_is_exact(const TrainConfig& config) {
 }
 
 TEST(TrainedPart, ResumeIsExactWithFrozenLayers) {
-  TrainConfig config = small_config();
+  TrainConfig config = tiny_config();
   config.last_layers = 1;
   config.rates = {"*LayerNorm*=2"};
   expect_resume_is_exact(config);
 }
 
 TEST(TrainedPart, ResumeIsExactWithLora) {
-  TrainConfig config = small_config();
+  TrainConfig config = tiny_config();
   config.lora.rank = 4;
   config.lora.dropout = 0.1;
   config.lora.targets = {"all-linear"};
@@ -212,7 +197,7 @@ TEST(TrainedPart, ResumeIsExactWithLora) {
 
 TEST(TrainedPart, APeftDirectoryIsNoBaseOfAnother) {
   const TemporaryFolder folder;
-  TrainConfig config = small_config();
+  TrainConfig config = tiny_config();
   config.lora.rank = 4;
   config.lora.save = "peft";
   FinetuneOptions options = options_in(folder, config);
@@ -239,21 +224,21 @@ TEST(TrainedPart, WhatDoesNotFitTheModelIsRefused) {
     EXPECT_NE(refusal(config).find(expected), std::string::npos)
         << "expected '" << expected << "' in: " << refusal(config);
   };
-  TrainConfig config = small_config();
+  TrainConfig config = tiny_config();
   config.last_layers = 3;
   expect(config, "train.last_layers 3: the encoder has 2 layers");
-  config = small_config();
+  config = tiny_config();
   config.rates = {"encoder.layer.0.atention.self.query.weight=2"};
   expect(config, "nearest names are encoder.layer.0.attention.self.query.weight");
   config.rates = {"embeddings.*=2"};
   config.freeze_embeddings = true;
   expect(config, "which is not trained");
-  config = small_config();
+  config = tiny_config();
   config.rates = {"*=0"};
   expect(config, "nothing is left to train");
   config.rates = {"*query*=0"};
   expect(config, "freeze all of them or none");
-  config = small_config();
+  config = tiny_config();
   config.lora.start = "no/such/directory";
   expect(config, "is no PEFT directory");
   config.lora.start.clear();

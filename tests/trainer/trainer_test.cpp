@@ -14,6 +14,7 @@
 #include "models/encoder_embedding.h"
 #include "tests/support/losses.h"
 #include "tests/support/tiny_bert.h"
+#include "tests/support/training.h"
 #include "trainer/guided_batches.h"
 #include "trainer/pair_batches.h"
 
@@ -22,21 +23,10 @@ namespace {
 
 // The golden run's settings.
 TrainConfig golden_config() {
-  TrainConfig config;
-  config.epochs = 2;
-  config.batch_size = 4;
-  config.learning_rate = 1e-3;
+  TrainConfig config = tiny_config();
   config.warmup_ratio = 0.2;
-  config.sampler = "default";
-  config.dropout = "0";
   return config;
 }
-
-class Recorder : public Callback {
- public:
-  void on_step(const StepReport& report) override { reports.push_back(report); }
-  std::vector<StepReport> reports;
-};
 
 struct Course {
   std::vector<StepReport> reports;
