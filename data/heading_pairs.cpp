@@ -162,7 +162,7 @@ class Maker {
     HeadingCounts& counts = result_.by_root[document.root];
     ++counts.documents;
     const bool has_questions = matches_any(config_.question_pages, document);
-    for (const Section& section : document.html.sections) {
+    for (const Section& section : document.content.sections) {
       ++counts.sections;
       auto [text, words] = cut_after(section.text, config_.max_words);
       if (words < config_.min_words) {
@@ -188,7 +188,7 @@ class Maker {
   static std::string query_of(const Section& section, const Document& document,
                               bool has_questions) {
     const std::size_t depth = section.path.size();
-    if (depth == 0) return has_questions ? std::string() : document.html.title;
+    if (depth == 0) return has_questions ? std::string() : document.content.title;
     const std::string last = strip_section_number(section.path[depth - 1]);
     if (has_questions || depth == 1) return last;
     return str_cat(strip_section_number(section.path[depth - 2]), kJoiner, last);

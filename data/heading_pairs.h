@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "core/config_reader.h"
-#include "data/documents.h"
+#include "data/documents/documents.h"
 #include "data/qa_dataset.h"
 
 namespace attune {

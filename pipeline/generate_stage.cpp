@@ -23,8 +23,8 @@ Fingerprint stage_key(const RunConfig& config, const std::vector<Document>& docu
   feed(hash, std::to_string(config.seed));
   for (const Document& document : documents) {
     feed(hash, str_cat(document.root, " ", document.relative));
-    feed(hash, document.html.title);
-    for (const Section& section : document.html.sections) {
+    feed(hash, document.content.title);
+    for (const Section& section : document.content.sections) {
       for (const std::string& heading : section.path) feed(hash, heading);
       feed(hash, section.text);
     }

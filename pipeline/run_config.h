@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/config_reader.h"
-#include "data/documents.h"
+#include "data/documents/documents.h"
 #include "data/heading_pairs.h"
 #include "models/adapter_config.h"
 #include "models/model_config.h"

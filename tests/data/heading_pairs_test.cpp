@@ -1,4 +1,5 @@
 #include "data/heading_pairs.h"
+#include "data/documents/html_reader.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "data/documents.h"
+#include "data/documents/documents.h"
 
 #include <fnmatch.h>
 
@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/parallel.h"
+#include "data/documents/html_reader.h"
 
 namespace attune {
 namespace {
@@ -87,7 +88,7 @@ std::vector<Document> read_documents(const DocumentsConfig& config, int threads)
   }
   parallel_for(std::ssize(documents), threads, 8, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
-      documents[i].html =
+      documents[i].content =
           parse_html(read_file(documents[i].path, kMaxPageBytes), documents[i].path);
   });
   return documents;

@@ -14,25 +14,13 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "data/documents/document.h"
 
 namespace attune {
 
-struct Section {
-  std::vector<std::string>
-      path;  // headings from the page's first down to its own; empty: before any
-  std::string text;
-  std::string anchor;  // id to put behind '#', empty if there is none
-};
-
-struct HtmlDocument {
-  std::string title;  // <title>, else empty
-  std::vector<Section>
-      sections;  // in the page's order, without those that have neither path nor text
-};
-
 // Refused with ErrorKind::kData and `place`: bytes that are not UTF-8, and more than 10,000
 // elements open at once (hostile: gumbo takes quadratic time and recurses that deep).
-HtmlDocument parse_html(std::string_view bytes, const std::string& place);
+DocumentContent parse_html(std::string_view bytes, const std::string& place);
 
 }  // namespace attune

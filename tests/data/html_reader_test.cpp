@@ -1,4 +1,4 @@
-#include "data/html_document.h"
+#include "data/documents/html_reader.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@ namespace attune {
 namespace {
 
 // "a > b: text" for each section.
-std::vector<std::string> outline(const HtmlDocument& document) {
+std::vector<std::string> outline(const DocumentContent& document) {
   std::vector<std::string> lines;
   for (const Section& section : document.sections) {
     std::string line;
@@ -24,25 +24,25 @@ std::vector<std::string> outline(const std::string& html) {
 
 using Lines = std::vector<std::string>;
 
-TEST(HtmlDocumentTest, HeadingsNest) {
+TEST(DocumentContentTest, HeadingsNest) {
   EXPECT_EQ(outline("<title>T</title><h1>A</h1>one<h2>B</h2><p>two<h3>C</h3>three<h2>D</"
                     "h2>four<h1>E</h1>five"),
             (Lines{"A: one", "A > B: two", "A > B > C: three", "A > D: four", "E: five"}));
 }
 
-TEST(HtmlDocumentTest, SkippedLevelsAndTextBeforeAnyHeading) {
+TEST(DocumentContentTest, SkippedLevelsAndTextBeforeAnyHeading) {
   EXPECT_EQ(outline("before<h3>C</h3>x<h2>B</h2>y"), (Lines{": before", "C: x", "B: y"}));
 }
 
-TEST(HtmlDocumentTest, NoHeadingAndEmptyPages) {
-  const HtmlDocument document = parse_html("<title> A \n title </title><p>only text", "p");
+TEST(DocumentContentTest, NoHeadingAndEmptyPages) {
+  const DocumentContent document = parse_html("<title> A \n title </title><p>only text", "p");
   EXPECT_EQ(document.title, "A title");
   EXPECT_EQ(outline(document), (Lines{": only text"}));
   EXPECT_TRUE(parse_html("", "p").sections.empty());
   EXPECT_TRUE(parse_html("<html><body></body></html>", "p").sections.empty());
 }
 
-TEST(HtmlDocumentTest, WhiteSpaceBlocksAndEntities) {
+TEST(DocumentContentTest, WhiteSpaceBlocksAndEntities) {
   EXPECT_EQ(
       outline(
           "<h1>A &amp;\n B</h1><p>x \n\t y&nbsp;z<b>b</b>old</p><ul><li>i</li><li>j</ul>k<br>l"),
@@ -52,7 +52,7 @@ TEST(HtmlDocumentTest, WhiteSpaceBlocksAndEntities) {
             (Lines{"T: if x:\ny\nz\nafter"}));
 }
 
-TEST(HtmlDocumentTest, LeavesOutWhatIsNotThePagesText) {
+TEST(DocumentContentTest, LeavesOutWhatIsNotThePagesText) {
   EXPECT_EQ(
       outline("<nav>n</nav><div class='related x'>r</div><header>banner</header>"
               "<h1>A<a class=headerlink href=#a>¶</a></h1>text<script>s()</script><style>s</style>"
@@ -62,14 +62,14 @@ TEST(HtmlDocumentTest, LeavesOutWhatIsNotThePagesText) {
   EXPECT_EQ(outline("<h1>B ¶</h1>x"), (Lines{"B: x"}));
 }
 
-TEST(HtmlDocumentTest, ReadsTheMainPartOnly) {
+TEST(DocumentContentTest, ReadsTheMainPartOnly) {
   EXPECT_EQ(outline("side<main><header><h1>A</h1></header>text</main>side"), (Lines{"A: text"}));
   EXPECT_EQ(outline("side<div class='body' role=main><h1>A</h1>text</div>side"),
             (Lines{"A: text"}));
   EXPECT_EQ(outline("side<div class='document body'><h1>A</h1>text</div>side"), (Lines{"A: text"}));
 }
 
-TEST(HtmlDocumentTest, QuestionTermsAreSections) {
+TEST(DocumentContentTest, QuestionTermsAreSections) {
   EXPECT_EQ(
       outline("<h2>Setup</h2>intro<dl><dt>What is\n <code>x</code>?</dt><dd>It is x."
               "<dl><dt>term</dt><dd>meaning</dd></dl></dd><dt>And y?<dd>Y.</dl>rest<h2>Next</h2>z"),
@@ -77,15 +77,15 @@ TEST(HtmlDocumentTest, QuestionTermsAreSections) {
              "Setup > And y?: Y.", "Next: z"}));
 }
 
-TEST(HtmlDocumentTest, NestedQuestionsReturnToTheOuterAnswer) {
+TEST(DocumentContentTest, NestedQuestionsReturnToTheOuterAnswer) {
   EXPECT_EQ(outline("<dl><dt>A?<dd>a<dl><dt>B?<dd>b</dl>more a</dl>end"),
             (Lines{": end", "A?: a\nmore a", "A? > B?: b"}));
   EXPECT_EQ(outline("<dl><dt>A?<dd>a<h2>H</h2>h</dl>end"), (Lines{"A?: a", "H: h\nend"}));
   EXPECT_EQ(outline("<dt>Lone?</dt>x<h1>H</h1>y"), (Lines{"Lone?: x", "H: y"}));
 }
 
-TEST(HtmlDocumentTest, Anchors) {
-  const HtmlDocument document = parse_html(
+TEST(DocumentContentTest, Anchors) {
+  const DocumentContent document = parse_html(
       "<section id=one><h1>A</h1>x</section><h2 id=two>B</h2>x<h2><a "
       "name=three></a>C</h2>x<h2>D</h2>x",
       "p");
@@ -94,14 +94,14 @@ TEST(HtmlDocumentTest, Anchors) {
   EXPECT_EQ(anchors, (Lines{"one", "two", "three", ""}));
 }
 
-TEST(HtmlDocumentTest, MalformedMarkupIsRead) {
+TEST(DocumentContentTest, MalformedMarkupIsRead) {
   EXPECT_EQ(outline("<h1>A<p>x</b></i></h1></div>y<h2>B</h2>"), (Lines{"A x: y", "A x > B: "}));
   EXPECT_EQ(outline("</p></body><h2>B<h2>C</h2>x &lt; &bogus; <"),
             (Lines{"B: ", "C: x < &bogus; <"}));
   EXPECT_NO_THROW(outline(std::string("<h1>a\0b</h1><p>\0", 16)));
 }
 
-TEST(HtmlDocumentTest, RefusesOtherEncodings) {
+TEST(DocumentContentTest, RefusesOtherEncodings) {
   try {
     parse_html("<p>caf\xE9</p>", "docs/old.html");
     FAIL();
@@ -112,7 +112,7 @@ TEST(HtmlDocumentTest, RefusesOtherEncodings) {
   }
 }
 
-TEST(HtmlDocumentTest, RefusesHostileDepth) {
+TEST(DocumentContentTest, RefusesHostileDepth) {
   std::string deep;
   for (int i = 0; i < 300000; ++i) deep += "<div>";
   EXPECT_THROW(parse_html(deep, "deep.html"), Error);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/config_reader.h"
-#include "data/html_document.h"
+#include "data/documents/document.h"
 
 namespace attune {
 
@@ -24,13 +24,6 @@ struct DocumentsConfig {
     f.field("exclude", exclude,
             "patterns of pages to leave out, such as genindex*.html or whatsnew/*");
   }
-};
-
-struct Document {
-  std::string path;       // as found: the configured path, '/' and the path below it
-  std::string relative;   // the path below the configured folder
-  std::int64_t root = 0;  // which of DocumentsConfig::paths
-  HtmlDocument html;
 };
 
 bool matches_any(const std::vector<std::string>& patterns, const Document& document);

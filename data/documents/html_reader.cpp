@@ -1,4 +1,4 @@
-#include "data/html_document.h"
+#include "data/documents/html_reader.h"
 
 #include <gumbo.h>
 
@@ -367,7 +367,7 @@ class SectionReader {
 
 }  // namespace
 
-HtmlDocument parse_html(std::string_view bytes, const std::string& place) {
+DocumentContent parse_html(std::string_view bytes, const std::string& place) {
   const std::size_t bad = find_invalid_utf8(bytes);
   if (bad != std::string::npos)
     throw_error(ErrorKind::kData, place, ": byte ", bad,
@@ -378,7 +378,7 @@ HtmlDocument parse_html(std::string_view bytes, const std::string& place) {
   const auto destroy = [&](GumboOutput* output) { gumbo_destroy_output(&options, output); };
   const std::unique_ptr<GumboOutput, decltype(destroy)> output(
       gumbo_parse_with_options(&options, bytes.data(), bytes.size()), destroy);
-  HtmlDocument document;
+  DocumentContent document;
   const GumboNode* title = find_element(
       *output->root, [](const GumboNode& node) { return node.v.element.tag == GUMBO_TAG_TITLE; });
   if (title != nullptr) document.title = one_line(*title);
