@@ -16,6 +16,8 @@ endfunction()
 
 attune_library(yaml yaml-cpp/yaml.h yaml-cpp)
 attune_library(gumbo gumbo.h gumbo)        # HTML5 parser
+attune_library(cmark_gfm_extensions cmark-gfm-core-extensions.h cmark-gfm-extensions)
+attune_library(cmark_gfm cmark-gfm.h cmark-gfm)  # Markdown with tables
 attune_library(utf8proc utf8proc.h utf8proc)
 attune_library(nettle nettle/sha2.h nettle)
 

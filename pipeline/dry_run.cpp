@@ -26,7 +26,8 @@ struct DataSets {
 DataSets load_data(const RunConfig& config, bool with_test) {
   HeadingPairs made;
   if (config.has_generate)
-    made = make_heading_pairs(read_documents(config.documents), config.generate, config.seed);
+    made = make_heading_pairs(read_documents(config.documents).documents, config.generate,
+                              config.seed);
   DataSets sets{config.data.train.empty() ? TrainingSets(std::move(made.train))
                                           : TrainingSets::load(config.data.train),
                 {},

@@ -58,7 +58,8 @@ DataPaths data_paths(const RunConfig& config) {
 
 void generate_stage(const RunConfig& config) {
   const auto started = std::chrono::steady_clock::now();
-  const std::vector<Document> documents = read_documents(config.documents);
+  const DocumentSet read = read_documents(config.documents);
+  const std::vector<Document>& documents = read.documents;
   StageRecord record;
   record.stage = "generate";
   record.key = stage_key(config, documents);
@@ -67,7 +68,7 @@ void generate_stage(const RunConfig& config) {
     log_info(str_cat("generate: unchanged, not run again: ", last->result.value("summary", "")));
     return;
   }
-  log_info(str_cat("generate: making pairs from ", documents.size(), " documents"));
+  log_info(str_cat("generate: making pairs from ", read.summary()));
   const HeadingPairs pairs = make_heading_pairs(documents, config.generate, config.seed);
   const auto save = [&](const EmbeddingQAFinetuneDataset& dataset, const std::string& name) {
     const std::string path = "datasets/" + name + ".json";
