@@ -81,69 +81,27 @@ bool is_line_break(char32_t c) {
 
 bool is_dot(char32_t c) { return c == '.' || c == 0x2026; }
 
-// Ends a sentence without a space behind it.
+// These end a sentence without a space behind them.
+constexpr std::u32string_view kWideTerminators =
+    U"\u0589\u061E\u061F\u06D4\u0700\u0701\u0702"  // Armenian, Arabic, Urdu, Syriac
+    U"\u0964\u0965\u104A\u104B\u17D4\u17D5"        // danda, Burmese, Khmer
+    U"\u1362\u1367\u1368\u1803\u1809"              // Ethiopic, Mongolian
+    U"\u203C\u2047\u2048\u2049"                    // !!, ??, ?!, !?
+    U"\u3002\uFE52\uFE56\uFE57"                    // Chinese and Japanese, small forms
+    U"\uFF01\uFF0E\uFF1F\uFF61";                   // full-width and half-width forms
+// These may not begin a sentence (UAX #29's SContinue, without the hyphen, which begins items).
+constexpr std::u32string_view kContinuing =
+    U",;:\u2013\u2014\u060C\u061B\u3001\uFF0C\uFF1A\uFF1B\uFF64";
+
 bool is_wide_terminator(char32_t c) {
-  switch (c) {
-    case 0x0589:  // Armenian
-    case 0x061E:
-    case 0x061F:
-    case 0x06D4:  // Arabic, Urdu
-    case 0x0700:
-    case 0x0701:
-    case 0x0702:  // Syriac
-    case 0x0964:
-    case 0x0965:  // danda
-    case 0x104A:
-    case 0x104B:  // Burmese
-    case 0x1362:
-    case 0x1367:
-    case 0x1368:  // Ethiopic
-    case 0x17D4:
-    case 0x17D5:  // Khmer
-    case 0x1803:
-    case 0x1809:  // Mongolian
-    case 0x203C:
-    case 0x2047:
-    case 0x2048:
-    case 0x2049:  // !!, ??, ?!, !?
-    case 0x3002:
-    case 0xFE52:
-    case 0xFE56:
-    case 0xFE57:  // CJK and small forms
-    case 0xFF01:
-    case 0xFF0E:
-    case 0xFF1F:
-    case 0xFF61:  // full-width and half-width forms
-      return true;
-    default:
-      return false;
-  }
+  return c >= kWideTerminators.front() && kWideTerminators.find(c) != std::u32string_view::npos;
 }
+
+bool continues(char32_t c) { return kContinuing.find(c) != std::u32string_view::npos; }
 
 bool is_terminator(char32_t c) {
   if (c < 0x80) return c == '.' || c == '!' || c == '?';
   return c == 0x2026 || is_wide_terminator(c);
-}
-
-// What may not begin a sentence (UAX #29's SContinue, without the hyphen, which begins items).
-bool continues(char32_t c) {
-  switch (c) {
-    case ',':
-    case ';':
-    case ':':
-    case 0x2013:
-    case 0x2014:
-    case 0x060C:
-    case 0x061B:
-    case 0x3001:
-    case 0xFF0C:
-    case 0xFF1A:
-    case 0xFF1B:
-    case 0xFF64:
-      return true;
-    default:
-      return false;
-  }
 }
 
 utf8proc_category_t category(char32_t c) {
@@ -160,6 +118,10 @@ bool is_lower(char32_t c) {
 
 bool is_upper(char32_t c) {
   return (c >= 'A' && c <= 'Z') || (c >= 0x80 && category(c) == UTF8PROC_CATEGORY_LU);
+}
+
+bool is_caseless(char32_t c) {  // a letter of a script without capitals
+  return c >= 0x80 && category(c) == UTF8PROC_CATEGORY_LO;
 }
 
 bool is_opening(char32_t c) {  // brackets and quotes that a word may begin with
@@ -206,8 +168,7 @@ bool is_initials(std::string_view word) {
   for (std::size_t at = 0, letters = 0;; ++at) {
     if (at == word.size()) return false;
     const char32_t c = next_character(word, at);
-    const bool has_no_case = category(c) == UTF8PROC_CATEGORY_LO && !is_unspaced(c);
-    if (!is_upper(c) && !is_lower(c) && !has_no_case) return false;
+    if (!is_upper(c) && !is_lower(c) && (!is_caseless(c) || is_unspaced(c))) return false;
     ++letters;
     if (at == word.size()) return letters > 1 || !is_lower(c);
     if (word[at] != '.') return false;
@@ -273,10 +234,11 @@ class SentenceSplitter {
     bool ends = false;
     if (is_wide) {
       ends = !(c == 0xFF0E && is_digit(next)) && !(is_closed && is_quotative(at_));
-    } else if (at_ == end) {  // in an address, a file's name; or the script has no spaces
-      ends = terminators == 1 && c != 0x2026 && is_unspaced(next) && first > begin_ &&
-             is_unspaced(character_at(previous_character(text_, first)));
-    } else if ((is_stop || is_closed) && is_lower(first_letter(at_))) {
+    } else if (at_ == end) {  // an address, a file's name; or a script without capitals
+      ends = terminators == 1 && c != 0x2026 && is_caseless(next) && first > begin_ &&
+             is_caseless(character_at(previous_character(text_, first))) &&
+             !is_initials(word_before(first));
+    } else if (is_lower(first_letter(at_))) {  // "Why?" he asked; the panic! macro
       ends = false;
     } else {
       ends = !is_stop || terminators > 1 || c == 0x2026 || !is_abbreviation(first);

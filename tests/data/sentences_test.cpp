@@ -53,9 +53,9 @@ INSTANTIATE_TEST_SUITE_P(
         "Call foo.bar() or std::get<0>(x).| Use x != y.", "Well... that is it.| Yes.",
         "Well...| That is it.", "I never meant that . . .| She left.",
         "Hm… perhaps.| Hm…| Perhaps.", "\"Why?\" he asked.| \"Because.\"| Then silence.",
-        "He said \"no.\"| She left.", "(This is one.)| This is another (with a note.) in it.",
-        "What?!| No way!!| Really?", "Jan. 5 is a day.| Dec. 24 too.",
-        "Apple Inc. makes phones.| Apple Inc. CEO Cook came.",
+        "He said \"no.\"| She left.", "Call the panic! macro.| Yahoo! is a name.",
+        "(This is one.)| This is another (with a note.) in it.", "What?!| No way!!| Really?",
+        "Jan. 5 is a day.| Dec. 24 too.", "Apple Inc. makes phones.| Apple Inc. CEO Cook came.",
         "Martin Luther King Jr. spoke.| He was heard.",
         "Bring pens, paper, etc.| The rest is here.", "Bring pens, paper, etc. to class.",
         "She has a Ph.D. in law.| He has none.", "1. First item",
@@ -95,6 +95,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(Others, SentencesGoldenTest,
                          ::testing::Values("كيف حالك؟| أنا بخير.| شكرا.", "هل هذا؟|نعم.",
+                                           "هذا بيت.|ذلك باب.", "قال أ.د. محمد شيئا.",
                                            "التقى د. محمد بالناس.| ثم ذهب.",
                                            "یہ ایک ہے۔| وہ دو ہے۔", "यह एक है।| वह दो है॥|ठीक",
                                            "А. С. Пушкин писал.| Он умер.", "Ինչպե՞ս ես։| Լավ։"));
@@ -150,8 +151,9 @@ TEST(SentencesTest, TakesLinearTime) {
 }
 
 // Against ICU and pysbd (tests/oracles/make_sentence_fixture.py): how many of their ends are ours,
-// and how many of ours are at least one's. The bounds are what was measured: what is missing are
-// the peers' mistakes ("el Sr.|Costa", "et al.|1998", Arabic initials), read one by one.
+// and how many of ours are at least one's. The bounds are what was measured. Of the 27 ends
+// missing, read one by one, 23 are the peers' mistakes ("el Sr.|Costa", "et al.|1998", Arabic
+// initials); the other 4 are Arabic: variables that end a sentence, typing errors in its spaces.
 TEST(SentencesTest, AgreesWithPeersOnXquad) {
   const std::string folder = ATTUNE_SOURCE_DIR "/../shared/data/xquad/raw/";
   if (!file_exists(folder + "xquad.en.json")) GTEST_SKIP() << "needs shared/data/xquad";
@@ -164,7 +166,7 @@ TEST(SentencesTest, AgreesWithPeersOnXquad) {
                                {"de", 0.998, 1},
                                {"es", 0.992, 1},
                                {"zh", 0.997, 1},
-                               {"ar", 0.978, 0.998}}) {
+                               {"ar", 0.982, 0.998}}) {
     const std::string language = bounds.language;
     const Json file = read_json_file(folder + "xquad." + language + ".json");
     std::int64_t row = 0, both = 0, found = 0, ours = 0, in_either = 0;

@@ -3,7 +3,8 @@
 For each language and paragraph the offsets, in characters and without white space before them, at
 which a sentence ends inside the paragraph: by ICU's rules (UAX #29) and by pysbd's. The versions
 that were asked are written into the file. In an environment of their own:
-    pip install PyICU pysbd && python tests/oracles/make_sentence_fixture.py ../shared/data/xquad/raw
+    pip install PyICU pysbd
+    python tests/oracles/make_sentence_fixture.py ../shared/data/xquad/raw
 """
 
 import importlib.metadata
