@@ -23,6 +23,7 @@
 
 #include "core/config_reader.h"
 #include "data/documents/documents.h"
+#include "data/generation/headings.h"  // strip_section_number
 #include "data/qa_dataset.h"
 
 namespace attune {
@@ -65,10 +66,6 @@ struct HeadingPairs {
   std::vector<HeadingCounts>
       by_root;  // as DocumentsConfig::paths; a text counts where it is first met
 };
-
-// "3.2.1. Lists" -> "Lists", "Chapter 4. Pods" -> "Pods", "Q: Why?" -> "Why?". What is not surely a
-// number is kept: "3D", "2to3", "7 wonders".
-std::string strip_section_number(const std::string& heading);
 
 // Deterministic in documents, configuration and seed. Refused with ErrorKind::kData: no pair for
 // training at all.
