@@ -20,7 +20,7 @@ attune_library(utf8proc utf8proc.h utf8proc)
 attune_library(nettle nettle/sha2.h nettle)
 
 # libcurl is opened when it is first needed (core/http_client.cpp) and never linked: headers alone.
-find_path(curl_INCLUDE curl/curl.h REQUIRED)
+find_path(curl_INCLUDE curl/curl.h PATH_SUFFIXES x86_64-linux-gnu REQUIRED)
 add_library(attune::curl_headers INTERFACE IMPORTED)
 target_include_directories(attune::curl_headers INTERFACE ${curl_INCLUDE})
 

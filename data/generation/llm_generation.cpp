@@ -94,6 +94,7 @@ class Asking {
   std::condition_variable changed_;
   LlmCounts counts_;
   std::int64_t failures_in_a_row_ = 0;
+  std::string last_failure_;
   int at_work_ = 0;
   bool interrupted_ = false;
   std::exception_ptr error_;
@@ -119,6 +120,9 @@ void Asking::run(const std::vector<std::int64_t>& rows, const StopRequested& sto
     throw_error(ErrorKind::kInterrupted, "stopped while asking ", config_.model, ": ",
                 counts_.asked, " of ", rows.size(),
                 " passages were answered, and their answers are kept: the same command goes on");
+  if (counts.asked + counts.from_journal == 0)
+    throw_error(ErrorKind::kFailed, "none of ", rows.size(),
+                " passages got an answer, the last: ", last_failure_);
 }
 
 void Asking::work() {
@@ -162,6 +166,12 @@ Completion Asking::ask(std::int64_t row) {
       completion.status = Completion::Status::kTryAgain;
       completion.problem = "the answer is not UTF-8";
     }
+    // Not kept: with more tokens it would be one (a model that reasons aloud, for instance).
+    if (completion.status == Completion::Status::kAnswered && completion.cut_off &&
+        parse_questions(completion.text, true).empty()) {
+      completion.status = Completion::Status::kRefused;
+      completion.problem = "the answer ended at llm.max_tokens before its first question: raise it";
+    }
     if (completion.status != Completion::Status::kTryAgain || attempt == config_.attempts)
       return completion;
     // A server that names a time means everybody.
@@ -185,7 +195,7 @@ void Asking::close(std::int64_t row, const Completion& completion) {
   }
   ++counts_.failed;
   ++failures_in_a_row_;
-  const std::string what = str_cat("passage ", id, ": ", completion.problem);
+  const std::string& what = last_failure_ = str_cat("passage ", id, ": ", completion.problem);
   if (config_.on_failure == "fail")
     throw_error(ErrorKind::kFailed, what,
                 "; what was answered is kept, the same command goes on "

@@ -44,8 +44,8 @@ struct GenerationOutcome {
 //
 // Errors: kInterrupted (`stop`), kConfig (the server will have none of it, see OpenAILike), kData
 // (prompt or journal), kResources (disk, no libcurl), kFailed (a passage without an answer under
-// on_failure: fail; ten of them in a row under any). Whatever the error, what was answered is in
-// the journal, and calling this again goes on.
+// on_failure: fail; ten of them in a row, or all, under any). Whatever the error, what was answered
+// is in the journal, and calling this again goes on.
 GenerationOutcome generate_with_llm(const Passages& passages, const LlmConfig& config,
                                     int questions_per_passage, const std::string& journal_path,
                                     std::uint64_t seed, const StopRequested& stop = {});

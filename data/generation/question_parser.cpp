@@ -107,7 +107,13 @@ bool skip_label(std::string_view& text) {
   return false;
 }
 
+bool asks(std::string_view text) {
+  return ends_in_any(text, {"?", "？", "؟", "?\"", "?)", "?**", "？」"});
+}
+
+// "A: ...", "Answer 1: ..."
 bool is_answer(std::string_view text) {
+  if (asks(text)) return false;
   if (!skip_word(text, "answer") && !skip(text, "A")) return false;
   while (!text.empty() && (is_digit(text.front()) || text.front() == ' ' || text.front() == '*'))
     text.remove_prefix(1);
@@ -120,6 +126,13 @@ struct Line {
   std::string text;
   Mark mark = Mark::kNone;
 };
+
+// Whether there is anything but ASCII punctuation.
+bool has_word(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80) != 0;
+  });
+}
 
 // One pair of the same quotes or emphasis around all of it.
 std::string_view without_quotes(std::string_view text) {
@@ -217,15 +230,13 @@ std::vector<std::string> from_lines(std::string_view answer) {
     if (is_answer(line.text) || ends_in_any(line.text, {":", "：", ":**", ":*"})) continue;
     lines.push_back(std::move(line));
   }
-  const auto asks = [](const Line& line) {
-    return ends_in_any(line.text, {"?", "？", "؟", "?\"", "?)", "?**", "？」"});
-  };
   Mark strongest = Mark::kNone;
   for (const Line& line : lines) strongest = std::max(strongest, line.mark);
-  const bool some_ask = std::any_of(lines.begin(), lines.end(), asks);
+  const bool some_ask =
+      std::any_of(lines.begin(), lines.end(), [](const Line& line) { return asks(line.text); });
   std::vector<std::string> out;
   for (Line& line : lines)
-    if (strongest != Mark::kNone ? line.mark == strongest : !some_ask || asks(line))
+    if (strongest != Mark::kNone ? line.mark == strongest : !some_ask || asks(line.text))
       out.push_back(std::move(line.text));
   return out;
 }
@@ -325,7 +336,7 @@ std::vector<std::string> parse_questions(std::string_view answer, bool cut_off) 
   std::vector<std::string> out;
   std::unordered_set<std::string> seen;
   for (std::string& question : found)
-    if (!question.empty() && seen.insert(question).second) out.push_back(std::move(question));
+    if (has_word(question) && seen.insert(question).second) out.push_back(std::move(question));
   return out;
 }
 

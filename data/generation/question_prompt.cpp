@@ -22,14 +22,15 @@ const char* const kDefault =
 
 Use this context alone, and nothing that you know besides.
 
-You are a teacher who prepares an examination. Write {num_questions_per_chunk} questions that the context answers, as
-different from each other as it allows. Whoever reads a question does not see the context: name what is meant, and never
-say "the text" or "the context". Write one question a line, and nothing else.
+You are a teacher who prepares an examination. Write {num_questions_per_chunk} questions that the
+context answers, as different from each other as it allows. Whoever reads a question does not see the
+context: name what is meant, and never say "the text" or "the context". Write one question a line,
+and nothing else.
 )";
 
 const char* const kSchema =
-    R"({"type": "object", "properties": {"questions": {"type": "array", "items": {"type": "string"}}}, )"
-    R"("required": ["questions"], "additionalProperties": false})";
+    R"({"type": "object", "properties": {"questions": {"type": "array", )"
+    R"("items": {"type": "string"}}}, "required": ["questions"], "additionalProperties": false})";
 
 [[noreturn]] void throw_at(std::string_view text, std::size_t offset, const std::string& place,
                            const std::string& message) {

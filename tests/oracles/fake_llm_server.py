@@ -5,8 +5,9 @@
 
 Prints its port on stdout and ends when its stdin does. Python's standard library alone.
 
-The plan, JSON: {"script": [STEP, ...], "then": STEP}. The n-th request is served by the n-th step of
-the script, later ones by "then"; requests are counted as they come, also refused ones. A step may hold
+The plan, JSON: {"script": [STEP, ...], "then": STEP}. The n-th request is served by the n-th step
+of the script, later ones by "then"; requests are counted as they come, also refused ones. A step
+may hold
 
     answer       the text (default: two numbered questions that end in a number never used before)
     finish       finish_reason (default "stop")
@@ -19,9 +20,9 @@ the script, later ones by "then"; requests are counted as they come, also refuse
     huge         so many bytes
     refuse       [field, ...]: 400 that names the field where the request has it
 
-The log, one JSON object a line and a request, written before it is answered: `passage` (the first 16
-digits of the SHA-256 of what stands between the prompt's two lines of dashes: attune's passage id),
-`number`, `fields` (of the request), `key` (whether one was sent), `path`.
+The log, one JSON object a line and a request, written before it is answered: `passage` (the first
+16 digits of the SHA-256 of what stands between the prompt's two lines of dashes: attune's passage
+id), `number`, `fields` (of the request), `key` (whether one was sent), `path`.
 """
 import argparse
 import email.utils
