@@ -26,6 +26,31 @@ const Option kBatchTokens{"--batch-tokens", "N",
 const Option kInput{"--input", "FILE",
                     "UTF-8, one text a line; a name in .jsonl: one JSON string a line", true};
 
+// `attune data mine`.
+std::vector<Option> mine_options() {
+  return {
+      {"--dataset", "FILE", "QA data set (JSON, also .gz)", true},
+      {"--output", "OUT.negatives.jsonl", "for train.negatives; written whole or not at all", true},
+      {"--model", "M", "ranks and scores the passages; not needed with --source bm25"},
+      {"--source", "NAME", "model (default), bm25, or both in turn: who ranks the passages"},
+      {"--num-negatives", "N", "of each query; default 3"},
+      {"--range-min", "N", "best candidates passed over; default 0"},
+      {"--range-max", "N", "candidates looked at; default: as many as the other settings need"},
+      {"--max-score", "X", "a candidate with a higher score is none"},
+      {"--min-score", "X", "a candidate with a lower score is none"},
+      {"--absolute-margin", "X", "a candidate's score is at least so far below the positive's"},
+      {"--relative-margin", "X",
+       "the same as a share of the positive's score; default 0.05, none: no such margin"},
+      {"--sampling", "NAME", "top (default) or random: which candidates are taken"},
+      {"--seed", "N", "of the random choice; default 42"},
+      kBase,
+      kDevice,
+      kPrecision,
+      kMaxLength,
+      kBatchTokens,
+      kJson};
+}
+
 std::vector<Command> make_commands() {
   const std::string overrides = "CONFIG [section.key=value ...]";
   return {
@@ -75,6 +100,15 @@ std::vector<Command> make_commands() {
         kBatchTokens,
         kJson},
        {"attune evaluate --model BASE --model runs/my-run/artifact --dataset test.json"}},
+      {"data",
+       "mine",
+       "mine hard negatives for the queries of a data set",
+       1,
+       1,
+       Answer::kLibrary,
+       mine_options(),
+       {"attune data mine --model BASE --dataset train.json --output train.negatives.jsonl",
+        "attune data mine --source bm25 --dataset train.json --output train.negatives.jsonl"}},
       {"embed",
        "",
        "texts to vectors (NumPy .npy, float32, one row a text)",

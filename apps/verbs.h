@@ -12,6 +12,7 @@ void embed_command(const Arguments& arguments, const RunConfig& config);
 void evaluate_command(const Arguments& arguments, const RunConfig& config);
 void export_command(const Arguments& arguments, const RunConfig& config);
 void inspect_command(const Arguments& arguments, const RunConfig& config);
+void mine_command(const Arguments& arguments, const RunConfig& config);  // attune data mine
 void run_command(const Arguments& arguments, const RunConfig& config);
 void sweep_command(const Arguments& arguments, const SweepPlan& plan);
 void tokenize_command(const Arguments& arguments, const RunConfig& config);

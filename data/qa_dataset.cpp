@@ -114,12 +114,14 @@ std::vector<std::vector<std::int64_t>> read_negatives(const EmbeddingQAFinetuneD
       continue;
     }
     result[query] = std::move(*negatives[query]);
+    if (result[query].empty()) continue;
     if (first_used < 0) first_used = query;
     if (result[query].size() != result[first_used].size())
       mistakes.add("the query '", dataset.queries.id(query), "' has ", result[query].size(),
                    " negatives, the query '", dataset.queries.id(first_used), "' has ",
-                   result[first_used].size(), "; every query needs the same number");
+                   result[first_used].size(), "; every query needs the same number, or none");
   }
+  if (first_used < 0) mistakes.add("no query has negatives");
   mistakes.throw_if_any(kNegativesAdvice);
   return result;
 }
@@ -254,6 +256,10 @@ TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool 
   for (std::int64_t query = 0; query < query_count; ++query) {
     if (!used[query]) {
       ++rows.skipped_unanswered;
+      continue;
+    }
+    if (!negatives_path.empty() && negatives[query].empty()) {
+      ++rows.skipped_without_negatives;
       continue;
     }
     const std::vector<std::int64_t>& relevant = dataset.relevant_docs[query];

@@ -20,6 +20,7 @@ from . import (
     export,
     metrics,
     losses,
+    mining,
     peer_training,
     schedules,
     tensorboard_files,
@@ -43,6 +44,7 @@ GROUPS = {
     "trained": trained.rows,
     "export": export.rows,
     "batches": batches.rows,
+    "mining": mining.rows,
     "tensorboard": tensorboard_files.rows,
 }
 
