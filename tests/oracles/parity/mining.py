@@ -15,6 +15,7 @@ import json
 import unicodedata
 
 import numpy as np
+import torch
 from datasets import Dataset
 from sentence_transformers.util import mine_hard_negatives
 
@@ -72,8 +73,24 @@ def distinct(queries, corpus, relevant):
     return queries, corpus, {key: relevant[key] for key in queries}
 
 
-def peer_sets(model, queries, corpus, relevant, settings, cache):
-    """{query text: set of passages}. `cache`: a folder for the vectors of this model and data."""
+def peer_with(model, vectors):
+    """The peer's model with its own vectors, embedded once for all settings."""
+    peer = embeddings.peer_of(model)
+    peer.similarity_fn_name = "cosine"
+
+    def encode(kind):
+        def look_up(texts, **_):
+            found = torch.from_numpy(np.stack([vectors[kind][text] for text in texts]))
+            return torch.nn.functional.normalize(found).numpy()
+
+        return look_up
+
+    peer.encode_query, peer.encode_document = encode("query"), encode("document")
+    return peer
+
+
+def peer_sets(model, queries, corpus, relevant, settings):
+    """{query text: set of passages}."""
     pairs = [(queries[key], corpus[doc]) for key in queries for doc in relevant[key]]
     rows = Dataset.from_dict({"query": [q for q, _ in pairs], "passage": [p for _, p in pairs]})
     silent = io.StringIO()  # progress bars and a remark, whatever `verbose` says
@@ -84,7 +101,6 @@ def peer_sets(model, queries, corpus, relevant, settings, cache):
             corpus=list(corpus.values()),
             output_format="triplet",
             verbose=False,
-            cache_folder=str(cache),
             **settings,
         )
     sets = {text: set() for text in queries.values()}
@@ -187,8 +203,6 @@ def _scaled(settings, scores):
 def _rows(table, context, name, model, queries, corpus, relevant, chosen=tuple(SETTINGS)):
     queries, corpus, relevant = distinct(queries, corpus, relevant)
     place = context.work / f"mining_{name}.json".replace(" ", "_").replace(",", "")
-    peer = embeddings.peer_of(model)
-    peer.similarity_fn_name = "cosine"
     vectors = {
         kind: dict(zip(texts, embeddings.expected(model, texts, role)))
         for kind, role, texts in (
@@ -196,6 +210,7 @@ def _rows(table, context, name, model, queries, corpus, relevant, chosen=tuple(S
             ("document", "text", list(dict.fromkeys(corpus.values()))),
         )
     }
+    peer = peer_with(model, vectors)
     scores = None if model == context.base else _cosines(vectors, queries, corpus)
     if scores is not None:
         relevant = _nearer(scores, queries, corpus, relevant)
@@ -215,9 +230,7 @@ def _rows(table, context, name, model, queries, corpus, relevant, chosen=tuple(S
 
 def _row(table, context, what, model, peer, place, vectors, queries, corpus, relevant, settings):
     tied = tied_queries(vectors, queries, corpus, relevant, settings)
-    expected = peer_sets(
-        peer, queries, corpus, relevant, settings, place.with_suffix(".vectors")
-    )
+    expected = peer_sets(peer, queries, corpus, relevant, settings)
     found, answer = attune_sets(context.attune, model, place, queries, corpus, settings)
     # attune writes all negatives of a query or none; the peer's triplets are those that there are.
     n = settings["num_negatives"]
