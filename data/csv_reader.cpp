@@ -68,4 +68,16 @@ void CsvReader::read_row(std::string_view line, std::vector<std::string>& fields
   }
 }
 
+std::string csv_field(std::string_view text, char separator) {
+  const bool needs_quotes =
+      text.find_first_of("\"\r\n") != std::string_view::npos || text.find(separator) != text.npos;
+  if (!needs_quotes) return std::string(text);
+  std::string field = "\"";
+  for (const char c : text) {
+    if (c == '"') field += '"';
+    field += c;
+  }
+  return field + '"';
+}
+
 }  // namespace attune

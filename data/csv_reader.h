@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/lines.h"
@@ -32,5 +33,8 @@ class CsvReader {
   char separator_;
   std::int64_t row_line_ = 0;
 };
+
+// A field as CsvReader reads it back: in quotes where it needs them.
+std::string csv_field(std::string_view text, char separator);
 
 }  // namespace attune
