@@ -20,9 +20,9 @@ namespace {
 using Verb = void (*)(const Arguments&, const RunConfig&);
 
 const std::map<std::string, Verb> kVerbs = {
-    {"embed", embed_command},     {"evaluate", evaluate_command}, {"export", export_command},
-    {"inspect", inspect_command}, {"run", run_command},           {"tokenize", tokenize_command},
-    {"train", train_command},
+    {"data", data_command},         {"embed", embed_command},     {"evaluate", evaluate_command},
+    {"export", export_command},     {"inspect", inspect_command}, {"run", run_command},
+    {"tokenize", tokenize_command}, {"train", train_command},
 };
 
 // Torch's errors in our kinds; its message without the C++ backtrace.

@@ -8,6 +8,7 @@
 
 namespace attune {
 
+void data_command(const Arguments& arguments, const RunConfig& config);
 void embed_command(const Arguments& arguments, const RunConfig& config);
 void evaluate_command(const Arguments& arguments, const RunConfig& config);
 void export_command(const Arguments& arguments, const RunConfig& config);

@@ -16,6 +16,7 @@ from . import (
     artifacts,
     batches,
     checkpoints,
+    datasets,
     embeddings,
     export,
     metrics,
@@ -43,6 +44,7 @@ GROUPS = {
     "trained": trained.rows,
     "export": export.rows,
     "batches": batches.rows,
+    "datasets": datasets.rows,
     "tensorboard": tensorboard_files.rows,
 }
 
