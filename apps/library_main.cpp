@@ -20,7 +20,7 @@ namespace {
 using Verb = void (*)(const Arguments&, const RunConfig&);
 
 const std::map<std::string, Verb> kVerbs = {
-    {"data", mine_command},         {"embed", embed_command},     {"evaluate", evaluate_command},
+    {"data", data_command},         {"embed", embed_command},     {"evaluate", evaluate_command},
     {"export", export_command},     {"inspect", inspect_command}, {"run", run_command},
     {"tokenize", tokenize_command}, {"train", train_command},
 };

@@ -7,6 +7,7 @@
 #include "apps/verbs.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "data/dataset_formats.h"
 #include "retrieval/hard_negatives.h"
 
 namespace attune {
@@ -81,17 +82,17 @@ std::string sentence_of(const MinedNegatives& mined) {
 
 }  // namespace
 
-void mine_command(const Arguments& arguments, const RunConfig&) {
-  if (arguments.positionals()[0] != "mine")
-    throw_error(ErrorKind::kConfig, "attune data '", arguments.positionals()[0],
-                "' is not known: expected mine");
+void mine_command(const Arguments& arguments) {
+  for (const char* option : {"--dataset", "--output"})
+    if (!arguments.has(option))
+      throw_error(ErrorKind::kConfig, "attune data mine: ", option, " FILE is missing");
   const MiningConfig config = read_config(arguments);
   const std::string path = arguments.value("--dataset"), output = arguments.value("--output");
   std::error_code ignored;
   if (std::filesystem::equivalent(output, path, ignored))
     throw_error(ErrorKind::kConfig, output,
                 ": --output is the file of --dataset; give another name");
-  const auto dataset = EmbeddingQAFinetuneDataset::from_json(path);
+  const auto dataset = load_qa_dataset(path);
   const auto model = load_model(arguments, config);
   const MinedNegatives mined = mine_hard_negatives(dataset, model.get(), config);
   if (mined.complete == 0)

@@ -8,15 +8,18 @@
 
 namespace attune {
 
+void data_command(const Arguments& arguments, const RunConfig& config);
 void embed_command(const Arguments& arguments, const RunConfig& config);
 void evaluate_command(const Arguments& arguments, const RunConfig& config);
 void export_command(const Arguments& arguments, const RunConfig& config);
 void inspect_command(const Arguments& arguments, const RunConfig& config);
-void mine_command(const Arguments& arguments, const RunConfig& config);  // attune data mine
 void run_command(const Arguments& arguments, const RunConfig& config);
 void sweep_command(const Arguments& arguments, const SweepPlan& plan);
 void tokenize_command(const Arguments& arguments, const RunConfig& config);
 void train_command(const Arguments& arguments, const RunConfig& config);
+
+// `attune data mine`.
+void mine_command(const Arguments& arguments);
 
 // `--dry-run` of the two that train.
 void tell_dry_run(const Arguments& arguments, const RunConfig& config, bool whole_run);

@@ -9,8 +9,8 @@ using Usage = ProgramTest;
 TEST_F(Usage, HelpNamesEveryCommand) {
   const Outcome help = run({"--help"});
   EXPECT_EQ(help.code, 0);
-  for (const char* name : {"run", "train", "sweep", "evaluate", "data", "embed", "tokenize",
-                           "inspect", "export", "config", "bench"}) {
+  for (const char* name : {"run", "train", "sweep", "evaluate", "embed", "tokenize", "inspect",
+                           "export", "data", "config", "bench"}) {
     EXPECT_NE(help.out.find(name), std::string::npos) << name;
     const Outcome one = run({"help", name});
     EXPECT_EQ(one.code, 0);

@@ -16,6 +16,7 @@ from . import (
     artifacts,
     batches,
     checkpoints,
+    datasets,
     embeddings,
     export,
     metrics,
@@ -45,6 +46,7 @@ GROUPS = {
     "export": export.rows,
     "batches": batches.rows,
     "mining": mining.rows,
+    "datasets": datasets.rows,
     "tensorboard": tensorboard_files.rows,
 }
 
