@@ -229,14 +229,20 @@ bool is_beir(const std::string& path) {
          find_file(folder.parent_path() / "corpus.jsonl").has_value();
 }
 
-BeirDataset read_beir(const std::string& path) {
+std::vector<std::string> beir_files(const std::string& path) {
   const Place place = find_place(path);
+  return {require_file(place.folder / "corpus.jsonl"), require_file(place.folder / "queries.jsonl"),
+          place.qrels};
+}
+
+BeirDataset read_beir(const std::string& path) {
+  const std::vector<std::string> files = beir_files(path);
   BeirDataset out;
   Reader reader(out, path);
   TextTable queries;
-  reader.read_texts(require_file(place.folder / "corpus.jsonl"), true, out.dataset.corpus);
-  reader.read_texts(require_file(place.folder / "queries.jsonl"), false, queries);
-  reader.read_judgements(place.qrels, queries);
+  reader.read_texts(files[0], true, out.dataset.corpus);
+  reader.read_texts(files[1], false, queries);
+  reader.read_judgements(files[2], queries);
   reader.finish(queries);
   return out;
 }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "data/dataset_formats.h"
 
@@ -17,6 +18,9 @@ namespace attune {
 // A folder with a corpus, or one of its DIR/qrels/SPLIT.tsv.
 bool is_beir(const std::string& path);
 
+// Corpus, queries and judgements. Error{kData}: one is missing, or there are several splits.
+std::vector<std::string> beir_files(const std::string& path);
+
 struct BeirDataset {
   EmbeddingQAFinetuneDataset dataset;
   RowCounts counts;         // of all three files
@@ -24,8 +28,7 @@ struct BeirDataset {
   std::int64_t more = 0;    // lines with further keys that say something (metadata): not kept
 };
 
-// Error{kData} names every mistake up to 20 with file and line; and where a folder has several
-// splits, their names.
+// Error{kData} names every mistake up to 20 with file and line.
 BeirDataset read_beir(const std::string& path);
 
 // The folder appears whole or not at all; one that is there is replaced. Titles are empty. Queries

@@ -52,4 +52,11 @@ EmbeddingQAFinetuneDataset load_qa_dataset(const std::string& path) {
   return EmbeddingQAFinetuneDataset::from_json(path);
 }
 
+Fingerprint fingerprint_dataset_files(const std::string& path) {
+  if (!is_beir(path)) return sha256_file(path);
+  Sha256 hash;
+  for (const std::string& file : beir_files(path)) hash.update(sha256_file(file));
+  return hash.hex();
+}
+
 }  // namespace attune

@@ -12,6 +12,7 @@
 #include <map>
 #include <string>
 
+#include "core/hash.h"
 #include "data/qa_dataset.h"
 
 namespace attune {
@@ -31,5 +32,8 @@ struct RowCounts {
 
 // kJson or kBeir; a table is Error{kData}. Every mistake up to 20 is named at once.
 EmbeddingQAFinetuneDataset load_qa_dataset(const std::string& path);
+
+// Of the bytes of every file that it is read from.
+Fingerprint fingerprint_dataset_files(const std::string& path);
 
 }  // namespace attune

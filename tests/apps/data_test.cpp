@@ -67,13 +67,30 @@ TEST_F(DataVerb, SplitLeaksNothing) {
   EXPECT_EQ(run({"data", "split", "set.json", "--output", "parts"}).code, 2);
 }
 
+TEST_F(DataVerb, TrainingIsTheSameFromEveryFormat) {
+  write_dataset("train.json", 12);
+  write_config("tiny.yaml", "  max_steps: 2\n");
+  Json first;
+  for (const char* name : {"train.json", "rows.csv", "rows.jsonl", "beir"}) {
+    if (name != std::string("train.json"))
+      ASSERT_EQ(run({"data", "convert", "train.json", name}).code, 0);
+    const Outcome trained = run({"train", "tiny.yaml", std::string("data.train=[") + name + "]",
+                                 std::string("output=out-") + name, "--json"});
+    ASSERT_EQ(trained.code, 0) << trained.err;
+    const Json loss = trained.last_line()["metrics"]["final_loss"];
+    ASSERT_TRUE(loss.is_number()) << trained.out;
+    if (first.is_null()) first = loss;
+    EXPECT_EQ(loss, first) << name;
+  }
+}
+
 TEST_F(DataVerb, BadUsage) {
   spit(folder_ / "rows.csv", "a,b\nc,d\n");
   for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
            {"stat", "rows.csv"},
            {"convert", "rows.csv"},
            {"head", "rows.csv", "rows.csv"},
-           {"check", "rows.csv", "--json"},
+           {"check", "rows.csv", "--lossy"},
            {"head", "rows.csv", "--lossy"},
            {"convert", "rows.csv", "rows.parquet"},
            {"split", "rows.csv"},

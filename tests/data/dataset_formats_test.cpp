@@ -133,6 +133,20 @@ TEST_F(DatasetFormatsTest, BeirFolders) {
             (std::vector<std::string>{"q3"}));
 }
 
+TEST_F(DatasetFormatsTest, TheFingerprintIsOfEveryFile) {
+  const std::string folder = write_folder();
+  const Fingerprint first = fingerprint_dataset_files(folder);
+  EXPECT_EQ(fingerprint_dataset_files(folder + "/qrels/test.tsv"), first);
+  for (const char* name : {"/corpus.jsonl", "/queries.jsonl", "/qrels/test.tsv"}) {
+    const std::string bytes_before = read_file(folder + name);
+    std::ofstream(folder + name, std::ios::app) << "\n";
+    EXPECT_NE(fingerprint_dataset_files(folder), first) << name;
+    std::ofstream(folder + name, std::ios::binary) << bytes_before;
+  }
+  EXPECT_EQ(fingerprint_dataset_files(folder + "/corpus.jsonl"),
+            sha256_file(folder + "/corpus.jsonl"));
+}
+
 TEST_F(DatasetFormatsTest, MistakesOfBeirAreNamedWithTheirLines) {
   write_folder();
   write("beir/corpus.jsonl",

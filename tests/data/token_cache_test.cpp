@@ -228,12 +228,13 @@ TEST(TokenCacheMemory, IsBoundedWhateverTheCorpus) {
     flush();
   };
   const auto tokenizer = load_tokenizer(kModel);
+  EXPECT_TRUE(TokenCache(folder, *tokenizer, "", 32, texts).was_built());
   const TokenCache cache(folder, *tokenizer, "", 32, texts);
+  EXPECT_FALSE(cache.was_built());
   EXPECT_EQ(cache.num_texts(), count);
   std::vector<std::int32_t> last;
   tokenizer->encode("", "where is item " + std::to_string(count - 1) + " kept?", 32, last);
   EXPECT_TRUE(std::ranges::equal(cache[count - 1], last));
-  EXPECT_FALSE(TokenCache(folder, *tokenizer, "", 32, texts).was_built());
   std::cout << count << " texts of " << fs::file_size(corpus) << " bytes, " << cache.num_ids()
             << " ids in " << fs::file_size(cache.path()) << " bytes; memory grew by "
             << ((most - before) >> 20) << " MiB\n";

@@ -4,11 +4,11 @@ sentence-transformers' trainer, and pandas for Parquet.
 
 import dataclasses
 import importlib.metadata
+import importlib.util
 import json
 
 import pandas
 from datasets import Dataset, load_dataset
-from llama_index.core.evaluation import EmbeddingQAFinetuneDataset
 
 from . import generated_texts, peer_training, training
 from .peer_training import Settings
@@ -16,6 +16,18 @@ from .peer_training import Settings
 
 def _name(package):
     return f"{package} {importlib.metadata.version(package)}"
+
+
+def _dataset_class():
+    """EmbeddingQAFinetuneDataset out of its own file: the package around it imports what is not
+    there (requirements/llamaindex.in).
+    """
+    files = importlib.metadata.files("llama-index-finetuning")
+    place = next(file for file in files if file.match("finetuning/embeddings/common.py"))
+    spec = importlib.util.spec_from_file_location("llama_index_datasets", place.locate())
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.EmbeddingQAFinetuneDataset
 
 
 def _pairs(count):
@@ -38,9 +50,10 @@ def _differences(expected, got):
 
 
 def _llamaindex(table, context, folder):
-    oracle = _name("llama-index-core")
+    oracle = _name("llama-index-finetuning")
+    dataset_class = _dataset_class()
     pairs = _pairs(300)
-    theirs = EmbeddingQAFinetuneDataset(
+    theirs = dataset_class(
         queries={f"q{i}": query for i, (query, _) in enumerate(pairs)},
         corpus={f"d{i}": text for i, (_, text) in enumerate(pairs)},
         relevant_docs={f"q{i}": [f"d{i}", f"d{(i + 1) % len(pairs)}"] for i in range(len(pairs))},
@@ -49,7 +62,7 @@ def _llamaindex(table, context, folder):
     theirs.save_json(str(written))
     # Through a BEIR folder and back, so that no byte is passed on as it came.
     ours = _convert(context, _convert(context, written, folder / "beir"), folder / "ours.json")
-    read = EmbeddingQAFinetuneDataset.from_json(str(ours))
+    read = dataset_class.from_json(str(ours))
     wrong = sum(
         _differences(list(getattr(theirs, part).items()), list(getattr(read, part).items()))
         for part in ("queries", "relevant_docs")
@@ -106,15 +119,19 @@ def _read_by_us(table, context, folder):
         {"anchor": query, "positive": text, "score": i / 7} for i, (query, text) in enumerate(pairs)
     ]
     theirs = Dataset.from_list(wanted)
-    theirs.to_json(str(folder / "theirs.jsonl"))
+    theirs.to_json(str(folder / "theirs.jsonl"), double_precision=15)  # 10 digits by default
     theirs.to_csv(str(folder / "theirs.csv"))
     pandas.DataFrame(wanted).to_csv(folder / "pandas.tsv", sep="\t", index=False)
     theirs.to_parquet(str(folder / "theirs.parquet"))
-    # docs/formats.md, "Parquet"
+    # Both ways of docs/formats.md, "Parquet".
     pandas.read_parquet(folder / "theirs.parquet").to_json(
-        folder / "parquet.jsonl", orient="records", lines=True, double_precision=15
+        folder / "pandas.jsonl", orient="records", lines=True, double_precision=15
     )
-    for name in ("theirs.jsonl", "theirs.csv", "pandas.tsv", "parquet.jsonl"):
+    again = Dataset.from_parquet(
+        str(folder / "theirs.parquet"), cache_dir=str(folder / "parquet cache")
+    )
+    again.to_json(str(folder / "parquet.jsonl"), double_precision=15)
+    for name in ("theirs.jsonl", "theirs.csv", "pandas.tsv", "pandas.jsonl", "parquet.jsonl"):
         got = _lines(_convert(context, folder / name, folder / f"{name}.jsonl"))
         keys = ("anchor", "positive")
         wrong = _differences(
