@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "core/config_reader.h"
 #include "core/error.h"
@@ -99,6 +100,17 @@ std::vector<std::string> Arguments::values(const std::string& option) const {
 
 int Arguments::number(const std::string& option, int otherwise, int minimum) const {
   return has(option) ? parse_number(value(option), minimum, option) : otherwise;
+}
+
+std::optional<double> Arguments::real(const std::string& option) const {
+  if (!has(option)) return std::nullopt;
+  const std::string text = value(option);
+  double number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end || !std::isfinite(number))
+    throw_error(ErrorKind::kConfig, option, ": '", text, "' is no number");
+  return number;
 }
 
 std::vector<int> parse_list(const std::string& text, const std::string& what) {

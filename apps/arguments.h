@@ -1,6 +1,7 @@
 // The arguments of one command, parsed strictly against its row of the command table.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ class Arguments {
   std::vector<std::string> values(const std::string& option) const;
   // A whole number of at least `minimum`, else Error{kConfig}.
   int number(const std::string& option, int otherwise, int minimum) const;
+  // A finite decimal number, or none where the option is not given; else Error{kConfig}.
+  std::optional<double> real(const std::string& option) const;
   const std::vector<std::string>& positionals() const { return positionals_; }
 
  private:

@@ -26,6 +26,31 @@ const Option kBatchTokens{"--batch-tokens", "N",
 const Option kInput{"--input", "FILE",
                     "UTF-8, one text a line; a name in .jsonl: one JSON string a line", true};
 
+// `attune data mine`.
+std::vector<Option> mine_options() {
+  return {
+      {"--dataset", "FILE", "QA data set (JSON, also .gz)", true},
+      {"--output", "OUT.negatives.jsonl", "for train.negatives; written whole or not at all", true},
+      {"--model", "M", "ranks and scores the passages; not needed with --source bm25"},
+      {"--source", "NAME", "model (default), bm25, or both in turn: who ranks the passages"},
+      {"--num-negatives", "N", "of each query; default 3"},
+      {"--range-min", "N", "best candidates passed over; default 0"},
+      {"--range-max", "N", "candidates looked at; default: as many as the other settings need"},
+      {"--max-score", "X", "a candidate with a higher score is none"},
+      {"--min-score", "X", "a candidate with a lower score is none"},
+      {"--absolute-margin", "X", "a candidate's score is at least so far below the positive's"},
+      {"--relative-margin", "X",
+       "the same as a share of the positive's score; default 0.05, none: no such margin"},
+      {"--sampling", "NAME", "top (default) or random: which candidates are taken"},
+      {"--seed", "N", "of the random choice; default 42"},
+      kBase,
+      kDevice,
+      kPrecision,
+      kMaxLength,
+      kBatchTokens,
+      kJson};
+}
+
 std::vector<Command> make_commands() {
   const std::string overrides = "CONFIG [section.key=value ...]";
   return {
@@ -49,6 +74,14 @@ std::vector<Command> make_commands() {
         {"--overwrite", "", "replace the run that the output holds"},
         kDryRun},
        {"attune train my.yaml --json", "attune train my.yaml --resume"}},
+      {"generate",
+       overrides,
+       "documents to passages, questions for them, and their data sets",
+       1,
+       kAny,
+       Answer::kLibraryWithConfig,
+       {kJson, {"--dry-run", "", "tell passages, requests, tokens and cost, and ask nobody"}},
+       {"attune generate my.yaml --json", "attune generate my.yaml --dry-run"}},
       {"sweep",
        "CONFIG key=a,b[,...] [key=...]",
        "train every combination of some settings' values, and rank them on the validation set",
@@ -116,6 +149,63 @@ std::vector<Command> make_commands() {
        Answer::kLibrary,
        {{"--output", "DIR", "written whole or not at all", true}, kBase, kJson},
        {"attune export runs/my-run/artifact --output my-model"}},
+      {"data stats",
+       "FILE ...",
+       "rows, words, repetitions, labels and what is refused of data sets in any format",
+       1,
+       kAny,
+       Answer::kLibrary,
+       {kJson},
+       {"attune data stats train.jsonl"}},
+      {"data check",
+       "FILE ...",
+       "every mistake of data sets, and what stands in more than one; ends with 3 if any",
+       1,
+       kAny,
+       Answer::kLibrary,
+       {},
+       {"attune data check train.json test.json"}},
+      {"data convert",
+       "IN OUT",
+       "another format of a data set, by the names' ends",
+       2,
+       2,
+       Answer::kLibrary,
+       {{"--negatives", "FILE", "hard negatives of a data set that becomes a table"},
+        {"--split", "NAME", "of the BEIR folder that is written; default test"},
+        {"--lossy", "", "leave out what the output cannot hold, and tell it"},
+        kJson},
+       {"attune data convert train.json train.jsonl"}},
+      {"data split",
+       "FILE",
+       "parts of a data set of which none knows a passage or a query of another",
+       1,
+       1,
+       Answer::kLibrary,
+       {{"--output", "DIR", "gets train.json, test.json, and of three validation.json", true},
+        {"--shares", "LIST", "of the queries to each part; default 0.8,0.1,0.1"},
+        {"--seed", "N", "default 0"},
+        {"--near-duplicates", "SHARE",
+         "passages at least this alike stay together; default 0.8, 0: equal ones alone"},
+        kJson},
+       {"attune data split all.json --shares 0.8,0.1,0.1 --output splits"}},
+      {"data head",
+       "FILE",
+       "the first rows of a data set",
+       1,
+       1,
+       Answer::kLibrary,
+       {{"--rows", "N", "default 5"}},
+       {"attune data head train.jsonl --rows 2"}},
+      {"data mine",
+       "",
+       "mine hard negatives for the queries of a data set",
+       0,
+       0,
+       Answer::kLibrary,
+       mine_options(),
+       {"attune data mine --model BASE --dataset train.json --output train.negatives.jsonl",
+        "attune data mine --source bm25 --dataset train.json --output train.negatives.jsonl"}},
       {"config",
        "check|print|doc [" + overrides + "]",
        "check a configuration, print it with its defaults, or document every setting",
@@ -138,7 +228,7 @@ std::vector<Command> make_commands() {
        "[COMMAND]",
        "this text, or a command's",
        0,
-       1,
+       2,
        Answer::kProgram,
        {},
        {"attune help train"}},
@@ -160,14 +250,17 @@ const std::vector<Command>& commands() {
   return table;
 }
 
-const Command& find_command(const std::string& name) {
+const Command& find_command(std::span<const std::string> words) {
+  std::string given = words[0];
   std::vector<std::string> names;
   for (const Command& command : commands()) {
-    if (command.name == name) return command;
+    if (command.words() == 2 && command.name.starts_with(words[0] + " ") && words.size() > 1)
+      given = words[0] + " " + words[1];
+    if (command.name == given) return command;
     names.push_back(command.name);
   }
-  const auto close = nearest(name, names);
-  throw_error(ErrorKind::kConfig, "unknown command '", name, "'",
+  const auto close = nearest(given, names);
+  throw_error(ErrorKind::kConfig, "unknown command '", given, "'",
               close ? " (did you mean '" + *close + "'?)" : "", "; `attune help` lists them all");
 }
 
@@ -177,7 +270,7 @@ std::string overview() {
       "it.\n\n"
       "usage: attune COMMAND ...\n\n";
   for (const Command& command : commands())
-    text += "  " + padded(command.name, 10) + command.summary + "\n";
+    text += "  " + padded(command.name, 14) + command.summary + "\n";
   text +=
       "\n`attune help COMMAND` tells more. Settings: docs/configuration.md, or `attune config "
       "doc`.\n"

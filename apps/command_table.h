@@ -2,6 +2,7 @@
 // arguments.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,7 @@ struct Option {
 // Who answers: the small program, without torch, or libattune. A first positional CONFIG is read by
 // the program in any case.
 struct Command {
-  std::string name;
+  std::string name;         // one word, or two: "data split"
   std::string positionals;  // for the help: "CONFIG [section.key=value ...]"
   std::string summary;
   std::size_t min_positionals = 0, max_positionals = 0;
@@ -31,12 +32,14 @@ struct Command {
   } answer = Answer::kLibrary;
   std::vector<Option> options;
   std::vector<std::string> examples;
+  std::size_t words() const { return name.find(' ') == std::string::npos ? 1 : 2; }
 };
 
 const std::vector<Command>& commands();
 
-// Throws Error{kConfig} with the nearest name for one that is not there.
-const Command& find_command(const std::string& name);
+// The command that begins `words`, of which there is one at least. Throws Error{kConfig} with the
+// nearest name for one that is not there.
+const Command& find_command(std::span<const std::string> words);
 
 std::string overview();                            // `attune --help`
 std::string command_help(const Command& command);  // `attune COMMAND --help`

@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <map>
-#include <string_view>
 
 #include <c10/util/Exception.h>
 
@@ -20,9 +19,13 @@ namespace {
 using Verb = void (*)(const Arguments&, const RunConfig&);
 
 const std::map<std::string, Verb> kVerbs = {
-    {"embed", embed_command},     {"evaluate", evaluate_command}, {"export", export_command},
-    {"inspect", inspect_command}, {"run", run_command},           {"tokenize", tokenize_command},
-    {"train", train_command},
+    {"data check", data_check_command}, {"data convert", data_convert_command},
+    {"data head", data_head_command},   {"data mine", data_mine_command},
+    {"data split", data_split_command}, {"data stats", data_stats_command},
+    {"embed", embed_command},           {"evaluate", evaluate_command},
+    {"export", export_command},         {"generate", generate_command},
+    {"inspect", inspect_command},       {"run", run_command},
+    {"tokenize", tokenize_command},     {"train", train_command},
 };
 
 // Torch's errors in our kinds; its message without the C++ backtrace.
@@ -61,13 +64,14 @@ extern "C" int attune_main(int argc, char** argv, const attune::ReadConfig* read
   using namespace attune;
   bool json = false;
   try {
-    const std::vector<std::string> words(argv + 2, argv + argc);
-    const Arguments arguments(find_command(argv[1]), words);
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    const Command& command = find_command(words);
+    const Arguments arguments(command, {words.begin() + command.words(), words.end()});
     json = arguments.has("--json");
-    if (argv[1] == std::string_view("sweep"))
+    if (command.name == "sweep")
       sweep_command(arguments, read->sweep);
     else
-      kVerbs.at(argv[1])(arguments, read->config);
+      kVerbs.at(command.name)(arguments, read->config);
     return 0;
   } catch (...) {
     return report_failure(failure_of_current_exception(argc, argv), json);

@@ -41,21 +41,20 @@ bool asks_for_help(const std::vector<std::string>& words) {
 }
 
 int dispatch(int argc, char** argv, LibraryMain (*library)()) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
+  std::vector<std::string> words(argv + 1, argv + argc);
   if (words.empty()) throw_error(ErrorKind::kConfig, "no command is given\n\n", overview());
-  std::string name = words[0];
-  if (name == "--help" || name == "-h") name = "help";
-  if (name == "--version") name = "version";
-  const Command& command = find_command(name);
-  const std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (words[0] == "--help" || words[0] == "-h") words[0] = "help";
+  if (words[0] == "--version") words[0] = "version";
+  const Command& command = find_command(words);
+  const std::string& name = command.name;
+  const std::vector<std::string> rest(words.begin() + command.words(), words.end());
   if (asks_for_help(rest)) {
     write_stdout(command_help(command));
     return 0;
   }
   const Arguments arguments(command, rest);
   if (name == "help") {
-    write_stdout(rest.empty() ? overview()
-                              : command_help(find_command(arguments.positionals()[0])));
+    write_stdout(rest.empty() ? overview() : command_help(find_command(arguments.positionals())));
   } else if (name == "version") {
     write_stdout("attune " ATTUNE_VERSION "\n");
   } else if (name == "config") {

@@ -1,5 +1,6 @@
-// The verbs that libattune answers: one file each. Results go to stdout; errors are thrown. The
-// configuration is the one that the command names, read by the program; other commands ignore it.
+// The verbs that libattune answers: one file each, those of `attune data` but for `mine` in one.
+// Results go to stdout; errors are thrown. The configuration is the one that the command names,
+// read by the program; other commands ignore it.
 #pragma once
 
 #include "apps/arguments.h"
@@ -8,14 +9,24 @@
 
 namespace attune {
 
+void data_check_command(const Arguments& arguments, const RunConfig& config);
+void data_convert_command(const Arguments& arguments, const RunConfig& config);
+void data_head_command(const Arguments& arguments, const RunConfig& config);
+void data_mine_command(const Arguments& arguments, const RunConfig& config);
+void data_split_command(const Arguments& arguments, const RunConfig& config);
+void data_stats_command(const Arguments& arguments, const RunConfig& config);
 void embed_command(const Arguments& arguments, const RunConfig& config);
 void evaluate_command(const Arguments& arguments, const RunConfig& config);
 void export_command(const Arguments& arguments, const RunConfig& config);
+void generate_command(const Arguments& arguments, const RunConfig& config);
 void inspect_command(const Arguments& arguments, const RunConfig& config);
 void run_command(const Arguments& arguments, const RunConfig& config);
 void sweep_command(const Arguments& arguments, const SweepPlan& plan);
 void tokenize_command(const Arguments& arguments, const RunConfig& config);
 void train_command(const Arguments& arguments, const RunConfig& config);
+
+// `attune data mine`.
+void mine_command(const Arguments& arguments);
 
 // `--dry-run` of the two that train.
 void tell_dry_run(const Arguments& arguments, const RunConfig& config, bool whole_run);

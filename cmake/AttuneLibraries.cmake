@@ -16,8 +16,15 @@ endfunction()
 
 attune_library(yaml yaml-cpp/yaml.h yaml-cpp)
 attune_library(gumbo gumbo.h gumbo)        # HTML5 parser
+attune_library(cmark_gfm_extensions cmark-gfm-core-extensions.h cmark-gfm-extensions)
+attune_library(cmark_gfm cmark-gfm.h cmark-gfm)  # Markdown with tables
 attune_library(utf8proc utf8proc.h utf8proc)
 attune_library(nettle nettle/sha2.h nettle)
+
+# libcurl is opened when it is first needed (core/http_client.cpp) and never linked: headers alone.
+find_path(curl_INCLUDE curl/curl.h PATH_SUFFIXES x86_64-linux-gnu REQUIRED)
+add_library(attune::curl_headers INTERFACE IMPORTED)
+target_include_directories(attune::curl_headers INTERFACE ${curl_INCLUDE})
 
 # spdlog and fmt are used as headers, by core/log.cpp alone (hazard 1).
 find_path(spdlog_INCLUDE spdlog/spdlog.h REQUIRED)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ class ConfigDocumenter {
   static const char* type_name(std::int64_t) { return "whole number"; }
   static const char* type_name(std::uint64_t) { return "whole number"; }
   static const char* type_name(double) { return "number"; }
+  static const char* type_name(const std::optional<double>&) { return "number or null"; }
   static const char* type_name(const std::string&) { return "string"; }
   static const char* type_name(const std::vector<int>&) { return "list of whole numbers"; }
   static const char* type_name(const std::vector<double>&) { return "list of numbers"; }

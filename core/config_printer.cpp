@@ -78,6 +78,10 @@ void ConfigPrinter::print(const char* key, double value) {
   ATTUNE_ASSERT(std::isfinite(value));
   line(key, number(value));
 }
+void ConfigPrinter::print(const char* key, const std::optional<double>& value) {
+  if (value) return print(key, *value);
+  line(key, "null");
+}
 void ConfigPrinter::print(const char* key, const std::string& value) { line(key, scalar(value)); }
 void ConfigPrinter::print(const char* key, const std::vector<int>& value) {
   line(key, list(value));

@@ -92,6 +92,14 @@ class ValueReader {
     value = parsed;
   }
 
+  void read(std::optional<double>& value) const {
+    double given = value.value_or(0);
+    const std::size_t before = section_.mistakes->size();
+    if (node_.kind != Kind::kNull) read(given);
+    if (section_.mistakes->size() != before) return;
+    value = node_.kind == Kind::kNull ? std::nullopt : std::optional(given);
+  }
+
   void read(std::string& value) const {
     if (node_.kind == Kind::kList || node_.kind == Kind::kMapping)
       return mistake("expected a string, found " + node_.description());
@@ -209,6 +217,10 @@ void ConfigReader::field(const char* key, std::uint64_t& value, const char* help
   read_field(*node_, key, value, help, c);
 }
 void ConfigReader::field(const char* key, double& value, const char* help, const Constraint& c) {
+  read_field(*node_, key, value, help, c);
+}
+void ConfigReader::field(const char* key, std::optional<double>& value, const char* help,
+                         const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
 void ConfigReader::field(const char* key, std::string& value, const char* help,

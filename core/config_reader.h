@@ -63,6 +63,9 @@ class ConfigReader {
   void field(const char* key, std::int64_t& value, const char* help, const Constraint& = {});
   void field(const char* key, std::uint64_t& value, const char* help, const Constraint& = {});
   void field(const char* key, double& value, const char* help, const Constraint& = {});
+  // null: no value
+  void field(const char* key, std::optional<double>& value, const char* help,
+             const Constraint& = {});
   void field(const char* key, std::string& value, const char* help, const Constraint& = {});
   void field(const char* key, std::vector<int>& value, const char* help, const Constraint& = {});
   void field(const char* key, std::vector<double>& value, const char* help, const Constraint& = {});
@@ -135,6 +138,7 @@ class ConfigPrinter {
   void print(const char* key, std::int64_t value);
   void print(const char* key, std::uint64_t value);
   void print(const char* key, double value);
+  void print(const char* key, const std::optional<double>& value);
   void print(const char* key, const std::string& value);
   void print(const char* key, const std::vector<int>& value);
   void print(const char* key, const std::vector<double>& value);

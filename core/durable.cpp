@@ -180,6 +180,10 @@ bool is_gone(int pid) { return ::kill(pid, 0) != 0 && errno == ESRCH; }
 }  // namespace
 
 void write_file_durably(const std::string& path, std::string_view bytes) {
+  write_file_durably(path, [&](const auto& piece) { piece(bytes); });
+}
+
+void write_file_durably(const std::string& path, const Pieces& fill) {
   const Target target = split(path);
   std::error_code ignored;
   if (fs::is_directory(fs::symlink_status(path, ignored)))
@@ -187,7 +191,7 @@ void write_file_durably(const std::string& path, std::string_view bytes) {
   make_directories(target.folder);
   const std::string temporary = unique_path(target, kTemporaryMark);
   TemporaryGuard guard(temporary);
-  write_new_file(temporary, path, [&](const auto& piece) { piece(bytes); });
+  write_new_file(temporary, path, fill);
   Replacement(temporary, target).run();
   guard.release();
 }

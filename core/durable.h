@@ -39,6 +39,10 @@ void set_durable_hook(DurableHook hook);  // an empty function removes it; for t
 
 // Replaces `path` atomically. Parent directories are made.
 void write_file_durably(const std::string& path, std::string_view bytes);
+// Of a big file in pieces: `fill` calls its argument with one piece after the other.
+void write_file_durably(
+    const std::string& path,
+    const std::function<void(const std::function<void(std::string_view)>&)>& fill);
 
 // A directory that appears whole or not at all:
 //   DurableDirectory out("runs/x/artifact"); out.write("config.json", ...); out.commit();

@@ -5,8 +5,8 @@
 
 #include "core/durable.h"
 #include "core/error.h"
-#include "core/file.h"
 #include "core/json.h"
+#include "data/lines.h"
 #include "data/mistakes.h"
 
 namespace attune {
@@ -73,15 +73,12 @@ std::vector<std::int64_t> read_passage_ids(const Json& ids, const TextTable& cor
 std::vector<std::vector<std::int64_t>> read_negatives(const EmbeddingQAFinetuneDataset& dataset,
                                                       const std::vector<bool>& used,
                                                       const std::string& path) {
-  const std::string bytes = read_text_file(path);
   Mistakes mistakes(path);
   std::vector<std::optional<std::vector<std::int64_t>>> negatives(dataset.queries.size());
-  std::int64_t line_number = 0;
-  for (std::size_t begin = 0; begin < bytes.size();) {
-    const std::size_t end = std::min(bytes.find('\n', begin), bytes.size());
-    const std::string_view line(bytes.data() + begin, end - begin);
-    begin = end + 1;
-    const std::string place = str_cat("line ", ++line_number);
+  LineReader lines(path);
+  std::string_view line;
+  while (lines.next(line)) {
+    const std::string place = str_cat("line ", lines.line_number());
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     const Json entry = parse_json(line, str_cat(path, ", ", place));
     if (!entry.is_object() || !entry.contains("query_id") || !entry["query_id"].is_string() ||
@@ -114,12 +111,14 @@ std::vector<std::vector<std::int64_t>> read_negatives(const EmbeddingQAFinetuneD
       continue;
     }
     result[query] = std::move(*negatives[query]);
+    if (result[query].empty()) continue;
     if (first_used < 0) first_used = query;
     if (result[query].size() != result[first_used].size())
       mistakes.add("the query '", dataset.queries.id(query), "' has ", result[query].size(),
                    " negatives, the query '", dataset.queries.id(first_used), "' has ",
-                   result[first_used].size(), "; every query needs the same number");
+                   result[first_used].size(), "; every query needs the same number, or none");
   }
+  if (first_used < 0) mistakes.add("no query has negatives");
   mistakes.throw_if_any(kNegativesAdvice);
   return result;
 }
@@ -254,6 +253,10 @@ TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool 
   for (std::int64_t query = 0; query < query_count; ++query) {
     if (!used[query]) {
       ++rows.skipped_unanswered;
+      continue;
+    }
+    if (!negatives_path.empty() && negatives[query].empty()) {
+      ++rows.skipped_without_negatives;
       continue;
     }
     const std::vector<std::int64_t>& relevant = dataset.relevant_docs[query];

@@ -76,7 +76,8 @@ struct TrainingRows {
   std::vector<int> source;         // [rows] number of the data set, ascending; empty: all of one
   std::vector<RowSource> sources;  // [data sets], with `source`
   std::int64_t skipped_empty = 0;  // rows left out because a text was empty or white space
-  std::int64_t skipped_unanswered = 0;  // queries without a relevant passage
+  std::int64_t skipped_unanswered = 0;         // queries without a relevant passage
+  std::int64_t skipped_without_negatives = 0;  // queries whose list in the sidecar is empty
   std::int64_t num_rows() const {
     return columns.empty() ? 0 : static_cast<std::int64_t>(columns[0].size());
   }
@@ -99,7 +100,7 @@ struct TrainingRows {
 // One row per query with its first relevant passage, or one per relevant passage with use_all_docs
 // (as LlamaIndex's engine). Hard negatives come from the sidecar DATASET.negatives.jsonl where it
 // is given: one object a line, {"query_id": id, "negatives": [corpus id, ...]}; every query then
-// needs the same number of them.
+// needs the same number of them, or none, with which it makes no row (mining found too few).
 TrainingRows make_training_rows(const EmbeddingQAFinetuneDataset& dataset, bool use_all_docs,
                                 const std::string& negatives_path = "");
 TrainingRows make_training_rows(EmbeddingQAFinetuneDataset&&, bool,

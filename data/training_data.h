@@ -1,9 +1,5 @@
-// What is trained on: a question-passage data set, of which rows are made, or a table of rows.
-//
-// A table is a file ending in .jsonl (or .jsonl.gz), one object a line with the same keys: those
-// with a string are the columns, in the order of the first line (query, positive, negative, ... or
-// two sentences); at most one of "label", "labels", "score", "scores" holds a number or a list of
-// numbers, of the same length in every line.
+// What is trained on: a question-passage data set, of which rows are made, or a table of rows
+// (data/dataset_formats.h; data/row_reader.h says what a table holds).
 #pragma once
 
 #include <cstdint>
@@ -27,9 +23,7 @@ struct RowTable {
 struct TrainingData {
   TrainingData(EmbeddingQAFinetuneDataset set) : dataset(std::move(set)) {}
 
-  // By the file's name. Error{kData} names every mistake up to 20 with its line: lines that are no
-  // objects, other keys than the first line's, values that are neither text nor label, labels that
-  // are not finite.
+  // By the file's name. Error{kData} names every mistake up to 20 with its line.
   static TrainingData load(const std::string& path);
 
   // Of a data set: make_training_rows(). Of a table all its rows; then `use_all_docs` and negatives

@@ -95,6 +95,7 @@ TrainingRows join_rows(const std::vector<TrainingRows>& parts,
         {names[i], static_cast<int>(part.columns.size()), part.labels_per_row, part.relevant});
     all.skipped_empty += part.skipped_empty;
     all.skipped_unanswered += part.skipped_unanswered;
+    all.skipped_without_negatives += part.skipped_without_negatives;
   }
   return all;
 }

@@ -8,8 +8,8 @@
 
 #include "core/error.h"
 #include "core/memory.h"
-#include "data/heading_pairs.h"
 #include "models/model_directory.h"
+#include "pipeline/generate_stage.h"
 #include "pipeline/train_stage.h"
 
 namespace attune {
@@ -24,9 +24,8 @@ struct DataSets {
 
 // Those that are there; the generated ones are made anew in memory.
 DataSets load_data(const RunConfig& config, bool with_test) {
-  HeadingPairs made;
-  if (config.has_generate)
-    made = make_heading_pairs(read_documents(config.documents), config.generate, config.seed);
+  QuestionDatasets made;
+  if (config.has_generate) made = generate_without_writing(config);
   DataSets sets{config.data.train.empty() ? TrainingSets(std::move(made.train))
                                           : TrainingSets::load(config.data.train),
                 {},

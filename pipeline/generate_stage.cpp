@@ -2,49 +2,64 @@
 
 #include <chrono>
 
+#include "core/durable.h"
 #include "core/error.h"
+#include "core/hash.h"
 #include "core/log.h"
+#include "pipeline/question_generation.h"
 #include "pipeline/stage_record.h"
 
 namespace attune {
 namespace {
 
-constexpr const char* kVersion = "generate 1";  // of what the stage does with equal inputs
-
-// Length before text, so that no two lists of texts are fed alike.
-void feed(Sha256& hash, const std::string& text) {
-  hash.update(str_cat(text.size(), ":")).update(text);
-}
-
-Fingerprint stage_key(const RunConfig& config, const std::vector<Document>& documents) {
-  Sha256 hash;
-  feed(hash, kVersion);
-  feed(hash, print_config(config.generate));
-  feed(hash, std::to_string(config.seed));
-  for (const Document& document : documents) {
-    feed(hash, str_cat(document.root, " ", document.relative));
-    feed(hash, document.content.title);
-    for (const Section& section : document.content.sections) {
-      for (const std::string& heading : section.path) feed(hash, heading);
-      feed(hash, section.text);
-    }
-  }
-  return hash.hex();
-}
-
-std::string summary(const HeadingCounts& counts) {
-  return str_cat(
-      counts.documents, " documents, ", counts.passages, " passages, ", counts.training_pairs,
-      " training pairs, ", counts.validation_pairs, " validation pairs, ", counts.questions,
-      " test questions (left out: ", counts.skipped_short, " short sections, ",
-      counts.skipped_untitled, " without a heading, ", counts.skipped_leaking,
-      " that would leak into training, ", counts.skipped_repeating,
-      " whose answer repeats the question, ", counts.skipped_ambiguous, " ambiguous questions)");
-}
+constexpr const char* kStage = "generate";
 
 std::string choose(const RunConfig& config, const std::string& given, const std::string& name) {
   if (!given.empty()) return given;
   return config.has_generate ? config.output + "/datasets/" + name + ".json" : "";
+}
+
+std::string id_of(const std::string& text) { return sha256(text).substr(0, 16); }
+
+std::string passages_jsonl(const QuestionGeneration& generation) {
+  std::string lines;
+  for (const Passage& passage : generation.passages().rows) {
+    Json line = {{"id", passage.id},
+                 {"path", generation.read().documents[passage.document].path},
+                 {"title", passage.title},
+                 {"headings", passage.headings}};
+    if (passage.page > 0) line["page"] = passage.page;
+    line["text"] = passage.text;
+    lines += line.dump() + "\n";
+  }
+  return lines;
+}
+
+std::string questions_jsonl(const QuestionGeneration& generation) {
+  constexpr const char* kParts[] = {"train", "validation", "test"};
+  std::string lines;
+  for (const Question& question : generation.questions()) {
+    const Passage& passage = generation.passages().rows[question.passage];
+    Json line = {{"id", id_of(question.text)},
+                 {"text", question.text},
+                 {"passage", passage.id},
+                 {"generator", question.generator},
+                 {"part", kParts[static_cast<int>(generation.parts()[passage.document])]}};
+    if (!question.positive.empty()) line["positive"] = question.positive;
+    lines += line.dump() + "\n";
+  }
+  return lines;
+}
+
+GenerateOutcome outcome_of(const RunConfig& config, const StageRecord& record) {
+  return {choose(config, "", "train"), record.result.value("queries", std::int64_t{0}),
+          record.result.value("passages", std::int64_t{0})};
+}
+
+std::optional<StageRecord> current_record(const RunConfig& config, const Fingerprint& key) {
+  auto last = read_stage_record(config.output, kStage);
+  if (last && last->is_current(config.output, key)) return last;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -56,33 +71,77 @@ DataPaths data_paths(const RunConfig& config) {
           choose(config, config.data.test, "test")};
 }
 
-void generate_stage(const RunConfig& config) {
+GenerateOutcome generate_stage(const RunConfig& config, const StopRequested& stop) {
   const auto started = std::chrono::steady_clock::now();
-  const std::vector<Document> documents = read_documents(config.documents);
-  StageRecord record;
-  record.stage = "generate";
-  record.key = stage_key(config, documents);
-  if (const auto last = read_stage_record(config.output, record.stage);
-      last && last->is_current(config.output, record.key)) {
+  QuestionGeneration generation(config);
+  if (const auto last = current_record(config, generation.key())) {
     log_info(str_cat("generate: unchanged, not run again: ", last->result.value("summary", "")));
-    return;
+    return outcome_of(config, *last);
   }
-  log_info(str_cat("generate: making pairs from ", documents.size(), " documents"));
-  const HeadingPairs pairs = make_heading_pairs(documents, config.generate, config.seed);
-  const auto save = [&](const EmbeddingQAFinetuneDataset& dataset, const std::string& name) {
-    const std::string path = "datasets/" + name + ".json";
-    dataset.save_json(config.output + "/" + path);
-    record.add_output(config.output, path);
+  log_info(str_cat("generate: ", generation.read().summary(), "; ",
+                   generation.passages().rows.size(), " passages"));
+  generation.ask(stop);
+  StageRecord record;
+  record.stage = kStage;
+  record.key = generation.key();
+  const auto save = [&](const std::string& name, const std::string& bytes) {
+    write_file_durably(config.output + "/datasets/" + name, bytes);
+    record.add_output(config.output, "datasets/" + name);
   };
-  save(pairs.train, "train");
-  save(pairs.validation, "validation");
-  save(pairs.test, "test");
+  save("train.json", generation.datasets().train.to_json());
+  save("validation.json", generation.datasets().validation.to_json());
+  save("test.json", generation.datasets().test.to_json());
+  save("passages.jsonl", passages_jsonl(generation));
+  save("questions.jsonl", questions_jsonl(generation));
   record.finished = true;
   record.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  record.result["summary"] = summary(pairs.total);
+  record.result["summary"] = generation.summary();
+  record.result["queries"] = generation.datasets().train.queries.size();
+  record.result["passages"] = generation.datasets().train.corpus.size();
   write_stage_record(config.output, record);
-  log_info(str_cat("generate: ", summary(pairs.total), ", in ", Json(record.seconds).dump(), " s"));
+  log_info(str_cat("generate: ", generation.summary(), ", in ", Json(record.seconds).dump(), " s"));
+  return outcome_of(config, record);
+}
+
+GenerateDryRun generate_dry_run(const RunConfig& config) {
+  const QuestionGeneration generation(config);
+  const Passages& passages = generation.passages();
+  const GenerationEstimate estimate = generation.estimate();
+  GenerateDryRun told;
+  told.json = {{"status", "dry_run"},
+               {"documents", passages.documents},
+               {"sections", passages.sections},
+               {"passages", passages.rows.size()},
+               {"passages_to_ask", estimate.passages_to_ask},
+               {"unchanged", current_record(config, generation.key()).has_value()}};
+  told.text = str_cat("nothing was written to ", config.output, "\ndocuments  ", passages.documents,
+                      "\npassages   ", passages.rows.size(), ", asked about ",
+                      estimate.passages_to_ask, "\n");
+  if (estimate.llm) {
+    const LlmEstimate& llm = *estimate.llm;
+    told.json["requests"] = llm.requests;
+    told.json["answers_kept"] = llm.from_journal;
+    told.json["prompt_tokens"] = llm.usage.prompt;
+    told.json["completion_tokens"] = llm.usage.completion;
+    told.json["cost"] = llm.cost;
+    told.json["least_seconds"] = llm.least_seconds;
+    told.text +=
+        str_cat("requests   ", llm.requests, " (", llm.from_journal,
+                " answers are there already)\ntokens     ", llm.usage.prompt, " of prompts, about ",
+                llm.usage.completion, " of answers, cost ", Json(llm.cost).dump(), "\n");
+  }
+  return told;
+}
+
+QuestionDatasets generate_without_writing(const RunConfig& config) {
+  QuestionGeneration generation(config);
+  if (config.generate.method == "llm" && !current_record(config, generation.key()))
+    throw_error(ErrorKind::kConfig,
+                "--dry-run asks no language model, and the questions are not made yet: run "
+                "`attune generate` first");
+  generation.ask({});
+  return generation.datasets();
 }
 
 }  // namespace attune

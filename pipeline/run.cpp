@@ -59,14 +59,14 @@ TrainOutcome train(const RunConfig& config, Existing existing, const StopRequest
   const RunLock lock(config.output);
   check_existing_training(config, existing);
   write_resolved(config);
-  if (config.has_generate) generate_stage(config);
+  if (config.has_generate) generate_stage(config, stop);
   return train_stage(config, existing, stop);
 }
 
 std::string run(const RunConfig& config, const StopRequested& stop) {
   const RunLock lock(config.output);
   write_resolved(config);
-  if (config.has_generate) generate_stage(config);
+  if (config.has_generate) generate_stage(config, stop);
   if (!config.has_train) return "";
   if (config.has_evaluate) load_test_set(config);
   const TrainOutcome trained = train_stage(config, Existing::kUpdate, stop);

@@ -40,6 +40,11 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
   if (has_generate && !has_documents)
     add("generate",
         "'generate' without 'documents': say with documents.paths what to make pairs of");
+  if (has_chunks && !has_documents)
+    add("chunks", "'chunks' without 'documents': there is nothing to cut; give documents.paths");
+  if (has_generate && !has_model)
+    add("generate",
+        "'generate' without 'model': passages are measured in the tokens of model.base");
   if (has_train && data.train.empty() && !has_generate)
     add("train", "'train' has no data: give data.train, or documents and generate");
   const bool adapts = has_train && train.mode == "adapter";
@@ -76,7 +81,7 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
     add("adapter", "adapter.sides both is not what train.parity llamaindex does: queries alone");
   if (has_train && train.patience > 0 && data.validation.empty() && !has_generate)
     add("train", "train.patience needs questions to measure: give data.validation");
-  if ((has_train || has_evaluate) && !has_model)
+  if ((has_train || has_evaluate) && !has_generate && !has_model)
     add(has_train ? "train" : "evaluate", "there is no model: give model.base");
   if (has_evaluate && !has_train)
     add("evaluate",

@@ -12,8 +12,9 @@
 #include <vector>
 
 #include "core/config_reader.h"
+#include "data/chunks/chunker.h"
 #include "data/documents/documents.h"
-#include "data/heading_pairs.h"
+#include "data/generation/generate_config.h"
 #include "models/adapter_config.h"
 #include "models/model_config.h"
 #include "trainer/train_config.h"
@@ -59,9 +60,10 @@ struct RunConfig {
   std::uint64_t seed = 42;
   std::string device = "auto";
   std::string output;
-  bool has_documents = false, has_generate = false, has_data = false, has_model = false;
-  bool has_train = false, has_adapter = false, has_evaluate = false;
+  bool has_documents = false, has_chunks = false, has_generate = false, has_data = false;
+  bool has_model = false, has_train = false, has_adapter = false, has_evaluate = false;
   DocumentsConfig documents;
+  ChunkConfig chunks;
   GenerateConfig generate;
   DataConfig data;
   ModelConfig model;
@@ -84,7 +86,9 @@ struct RunConfig {
     f.field("device", device, "auto (the first GPU, else the processor), cpu, cuda or cuda:N");
     f.field("output", output, "folder of the run; left out: runs/NAME");
     optional(f, "documents", has_documents, documents, "what passages and questions are made of");
-    optional(f, "generate", has_generate, generate, "how pairs are made of the documents");
+    optional(f, "chunks", has_chunks, chunks, "how documents are cut into passages");
+    optional(f, "generate", has_generate, generate,
+             "questions for the passages, and their data sets");
     optional(f, "data", has_data, data, "data sets that are there already");
     optional(f, "model", has_model, model, "the model to start from");
     optional(f, "train", has_train, train, "finetuning");

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "data/dataset_formats.h"
 #include "models/adapter_directory.h"
 #include "models/lora_directory.h"
 #include "models/model_directory.h"
@@ -73,7 +74,8 @@ Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
   };
   const auto of_files = [&](const std::vector<std::string>& paths) {
     std::vector<Fingerprint> fingerprints;
-    for (const std::string& path : paths) fingerprints.push_back(of_file(path));
+    for (const std::string& path : paths)
+      fingerprints.push_back(path.empty() ? "" : fingerprint_dataset_files(path));
     return fingerprints;
   };
   return {fingerprint_base(config.model.base),

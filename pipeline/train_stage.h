@@ -2,17 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 
 #include "core/json.h"
+#include "core/stop.h"
 #include "pipeline/run_config.h"
 #include "trainer/finetune_engine.h"
 
 namespace attune {
-
-using StopRequested = std::function<bool()>;  // asked between two steps; the answer stays true
 
 // What becomes of a training that the output holds already.
 enum class Existing : std::uint8_t {

@@ -42,6 +42,12 @@ std::string aligned(const Cells& cells) {
   return out;
 }
 
+bool is_compared(const std::string& metric) { return !metric.starts_with("recall@"); }
+
+PairedDifference gain(const Evaluation& base, const Evaluation& system, const std::string& metric) {
+  return paired_bootstrap(base.metrics.values(metric), system.metrics.values(metric));
+}
+
 }  // namespace
 
 std::vector<std::string> primary_metrics(const MetricTable& table) {
@@ -78,11 +84,9 @@ std::string report_table(std::span<const Evaluation> systems) {
     std::size_t widest = 0;
     for (const std::string& metric : metrics) widest = std::max(widest, metric.size());
     for (const std::string& metric : metrics) {
-      if (metric.starts_with("recall@")) continue;
-      const PairedDifference difference =
-          paired_bootstrap(base.metrics.values(metric), system.metrics.values(metric));
+      if (!is_compared(metric)) continue;
       out += str_cat("  ", metric, std::string(widest + 2 - metric.size(), ' '),
-                     verdict(difference), "\n");
+                     verdict(gain(base, system, metric)), "\n");
     }
   }
   return out;
@@ -101,7 +105,16 @@ Json report_json(const std::string& dataset, std::span<const Evaluation> systems
   Json out;
   out["dataset"] = dataset;
   out["models"] = Json::array();
-  for (const Evaluation& system : systems) out["models"].push_back(evaluation_json(system));
+  for (const Evaluation& system : systems) {
+    Json& model = out["models"].emplace_back(evaluation_json(system));
+    if (&system == systems.data()) continue;
+    model["against"] = systems.front().model;
+    for (const std::string& metric : primary_metrics(system.metrics)) {
+      if (!is_compared(metric)) continue;
+      const PairedDifference difference = gain(systems.front(), system, metric);
+      model["gain"][metric] = {difference.difference, difference.low, difference.high};
+    }
+  }
   return out;
 }
 

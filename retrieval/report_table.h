@@ -23,7 +23,9 @@ std::string report_table(std::span<const Evaluation> systems);
 // {"model": ..., "queries": N, "hit_rate@1": ..., ...}: every metric of the table, in its order.
 Json evaluation_json(const Evaluation& evaluation);
 
-// {"dataset": ..., "models": [...]}: what `attune evaluate --json` prints.
+// {"dataset": ..., "models": [...]}: what `attune evaluate --json` prints. Every model after the
+// first has `against` (the first's name) and `gain`: {metric: [difference, low, high]}, the 95 %
+// interval of the same bootstrap as the verdicts'.
 Json report_json(const std::string& dataset, std::span<const Evaluation> systems);
 
 }  // namespace attune

@@ -17,8 +17,8 @@ pack() {
   local package file
   rm -rf "$carry" "$carry-model-"*
   mkdir -p "$carry"
-  for package in libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libgumbo-dev libutf8proc-dev nettle-dev \
-    zlib1g-dev libgtest-dev; do
+  for package in libyaml-cpp-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libgumbo-dev libcmark-gfm-dev \
+    libcmark-gfm-extensions-dev libutf8proc-dev nettle-dev zlib1g-dev libcurl4-openssl-dev libgtest-dev; do
     dpkg-query --listfiles "$package" | grep -E '^/usr/include/.*\.(h|hpp|hh)$|\.a$|/cmake/(GTest|nlohmann_json)/.*\.cmake$'
   done | while read -r file; do
     cp --parents "$file" "$carry"

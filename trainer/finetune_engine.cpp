@@ -49,10 +49,10 @@ Fingerprint FinetuneEngine::configuration_of(const Subject& subject) const {
 
 TrainingRows FinetuneEngine::training_rows() const {
   TrainingRows rows = data_.rows(options_.train.use_all_docs, options_.train.negatives);
-  if (rows.skipped_empty + rows.skipped_unanswered > 0)
-    log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text and ",
-                        rows.skipped_unanswered,
-                        " queries without a relevant passage are left out"));
+  if (rows.skipped_empty + rows.skipped_unanswered + rows.skipped_without_negatives > 0)
+    log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text, ",
+                        rows.skipped_unanswered, " queries without a relevant passage and ",
+                        rows.skipped_without_negatives, " without hard negatives are left out"));
   return rows;
 }
 

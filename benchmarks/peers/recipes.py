@@ -16,7 +16,6 @@ import argparse
 import json
 import pathlib
 import random
-import re
 import sys
 import time
 
@@ -31,11 +30,7 @@ from parity.program import AttuneFailed
 
 RECIPES = {"medquad": "medquad", "squad": "squad_v11"}  # recipe: folder of the data
 SHOWN = ("hit_rate@1", "hit_rate@5", "mrr@10", "ndcg@10")
-GRID = [(32, 2e-5), (32, 5e-5), (32, 1e-4), (32, 2e-4), (16, 1e-4), (64, 1e-4)]  # batch, rate
-VERDICT = re.compile(
-    r"^ +(\S+) +(better by |worse by |not shown to be better \()([-+]?[\d.]+) points"
-    r" ?[(,] ?95 % interval (-?[\d.]+) to (-?[\d.]+)\)"
-)
+GRID = [(32, 2e-5), (32, 5e-5), (32, 1e-4), (32, 2e-4), (16, 1e-4)]  # batch, rate
 
 
 def parse(arguments):
@@ -127,23 +122,12 @@ def train_peer(options, config, data, place):
 def evaluate(attune, models, data):
     """{model: {metric: value}} and {model: {metric: (gain of the first over it, low, high)}}."""
     named = [word for path in models.values() for word in ("--model", path)]
-    lines = attune.run("evaluate", *named, "--dataset", data, "--k", "1,3,5,10").splitlines()
-    names, metrics = list(models), lines[0].split()[1:]
-    values = {
-        name: dict(zip(metrics, map(float, line.split()[-len(metrics) :])))
-        for name, line in zip(names, lines[1:])
+    found = json.loads(attune.run("evaluate", *named, "--dataset", data, "--json"))["models"]
+    values = dict(zip(models, found))
+    gains = {  # the program tells of a model against the first; here of the first against it
+        name: {metric: (-gain, -high, -low) for metric, (gain, low, high) in row["gain"].items()}
+        for name, row in list(values.items())[1:]
     }
-    gains, who = {}, iter(names[1:])
-    for line in lines[1 + len(names) :]:
-        if " against " in line:
-            name = next(who)
-            gains[name] = {}
-        elif found := VERDICT.match(line):
-            metric, kind, *numbers = found.groups()
-            number, low, high = (float(n) / 100 for n in numbers)
-            # The program tells of a model against the first; here of the first against the model.
-            turned = (number, low, high) if kind == "worse by " else (-number, -high, -low)
-            gains[name][metric] = turned
     return values, gains
 
 

@@ -1,7 +1,7 @@
-// Seconds to tokenize the strings of a data set on one thread: prints the time of encode_batch
-// alone.
-//   tokenizer_benchmark MODEL_DIRECTORY TEXTS.json MAX_LENGTH     (TEXTS: one array of strings)
-// peer.py calls it, interleaved with `tokenizers`.
+// Seconds to tokenize texts: prints the time of encode_batch alone, and the tokens.
+//   tokenizer_benchmark MODEL_DIRECTORY TEXTS.json MAX_LENGTH THREADS     (TEXTS: one array of
+//   strings)
+// benchmarks/peers/tokenizing.py calls it, interleaved with `tokenizers`.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -13,8 +13,8 @@
 #include "data/tokenizers/tokenizer.h"
 
 int main(int argc, char** argv) try {
-  if (argc != 4) {
-    std::fprintf(stderr, "usage: %s MODEL_DIRECTORY TEXTS.json MAX_LENGTH\n", argv[0]);
+  if (argc != 5) {
+    std::fprintf(stderr, "usage: %s MODEL_DIRECTORY TEXTS.json MAX_LENGTH THREADS\n", argv[0]);
     return 2;
   }
   const auto tokenizer = attune::load_tokenizer(argv[1]);
@@ -23,7 +23,7 @@ int main(int argc, char** argv) try {
   for (const attune::Json& text : file) texts.push_back(text.get_ref<const std::string&>());
   const auto start = std::chrono::steady_clock::now();
   const attune::TokenizedTexts batch =
-      tokenizer->encode_batch("", texts, std::atoi(argv[3]), /*threads=*/1);
+      tokenizer->encode_batch("", texts, std::atoi(argv[3]), std::atoi(argv[4]));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::printf("{\"seconds\": %.6f, \"tokens\": %zu}\n", seconds.count(), batch.ids.size());
 } catch (const std::exception& error) {

@@ -14,6 +14,7 @@ struct Passage {
   std::string title;                  // of the document
   std::vector<std::string> headings;  // around its beginning, outermost first
   int page = 0;                       // of its beginning, from 1; 0: the format has no pages
+  std::int64_t section = 0;           // number in the document of the section it begins in
 };
 
 // Passages in the documents' order, no two with equal text.

@@ -14,13 +14,12 @@ namespace attune {
 namespace {
 
 constexpr std::int64_t kMostOpenElements = 10000;
+constexpr std::size_t kCharsetBytes = 1024;  // that browsers look for a declaration in
 
 template <std::size_t N>
 bool is_one_of(std::string_view word, const std::array<std::string_view, N>& words) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f'; }
 
 // Refuses what would nest too deep: counts start tags less end tags, without elements that are
 // empty or that the parser closes by itself, and without <path/> and the like in drawings. Inexact
@@ -68,7 +67,7 @@ bool has_class(const GumboNode& node, const std::array<std::string_view, N>& nam
   const std::string_view classes = attribute(node, "class");
   for (std::size_t begin = 0; begin < classes.size();) {
     std::size_t end = begin;
-    while (end < classes.size() && !is_space(classes[end])) ++end;
+    while (end < classes.size() && !is_white_space(classes[end])) ++end;
     if (is_one_of(classes.substr(begin, end - begin), names)) return true;
     begin = end + 1;
   }
@@ -175,36 +174,6 @@ bool is_left_out(const GumboNode& node) {
                       }) == nullptr;
 }
 
-// Text that grows piece by piece with collapsed white space.
-class CollapsedText {
- public:
-  // A gap is at least this before the next character; nothing at the beginning and the end.
-  void add_space() {
-    if (gap_ == '\0') gap_ = ' ';
-  }
-  void add_line_break() { gap_ = '\n'; }
-  void append(std::string_view piece, bool keep_lines) {
-    for (std::size_t i = 0; i < piece.size(); ++i) {
-      const bool no_break_space = piece.substr(i, 2) == "\xC2\xA0";
-      if (keep_lines && piece[i] == '\n') {
-        add_line_break();
-      } else if (is_space(piece[i]) || no_break_space) {
-        add_space();
-        i += no_break_space;
-      } else {
-        if (gap_ != '\0' && !text_.empty()) text_ += gap_;
-        gap_ = '\0';
-        text_ += piece[i];
-      }
-    }
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-  char gap_ = '\0';
-};
-
 enum class Boundary { kNone, kSpace, kLine };
 
 Boundary boundary_of(const GumboNode& node) {
@@ -264,7 +233,7 @@ std::string one_line(const GumboNode& node) {
   std::string text = line.text();
   constexpr std::string_view kPilcrow = "\xC2\xB6";  // a link to the heading itself
   if (text.ends_with(kPilcrow)) text.resize(text.size() - kPilcrow.size());
-  while (!text.empty() && is_space(text.back())) text.pop_back();
+  while (!text.empty() && is_white_space(text.back())) text.pop_back();
   return text;
 }
 
@@ -287,54 +256,23 @@ std::string anchor_of(const GumboNode& heading) {
 
 class SectionReader {
  public:
-  explicit SectionReader(const GumboNode& main_part) {
-    begin_section(0, "", "");
+  SectionReader(const GumboNode& main_part, SectionBuilder& sections) : sections_(sections) {
     walk(
         main_part, [this](const GumboNode& node) { return enter(node); },
         [this](const GumboNode& node) { leave(node); });
   }
 
-  std::vector<Section> take_sections() {
-    std::vector<Section> result;
-    for (Growing& section : sections_) {
-      section.section.text = section.text.text();
-      if (!section.section.path.empty() || !section.section.text.empty())
-        result.push_back(std::move(section.section));
-    }
-    return result;
-  }
-
  private:
-  struct Growing {
-    Section section;
-    CollapsedText text;
-  };
-  struct Open {
-    int level;
-    std::size_t section;
-  };
   static constexpr int kQuestionLevel = 7;  // below h6; deeper by one with each <dl> around
-
-  CollapsedText& text() { return sections_[open_.back().section].text; }
-
-  void begin_section(int level, const std::string& heading, std::string anchor) {
-    while (!open_.empty() && open_.back().level >= level) open_.pop_back();
-    Growing section;
-    if (!open_.empty()) section.section.path = sections_[open_.back().section].section.path;
-    if (!heading.empty()) section.section.path.push_back(heading);
-    section.section.anchor = std::move(anchor);
-    open_.push_back({level, sections_.size()});
-    sections_.push_back(std::move(section));
-  }
 
   void add_boundary(const GumboNode& node) {
     const Boundary boundary = boundary_of(node);
-    if (boundary == Boundary::kLine) text().add_line_break();
-    if (boundary == Boundary::kSpace) text().add_space();
+    if (boundary == Boundary::kLine) sections_.text().add_line_break();
+    if (boundary == Boundary::kSpace) sections_.text().add_space();
   }
 
   bool enter(const GumboNode& node) {
-    if (is_text(node)) text().append(node.v.text.text, preformatted_ > 0);
+    if (is_text(node)) sections_.text().append(node.v.text.text, preformatted_ > 0);
     if (!is_element(node) || is_left_out(node)) return false;
     if (node.v.element.tag == GUMBO_TAG_DL) ++lists_;
     if (node.v.element.tag == GUMBO_TAG_PRE) ++preformatted_;
@@ -343,7 +281,7 @@ class SectionReader {
     if (level > 0) {
       const std::string heading = one_line(node);
       if (is_term ? heading.ends_with('?') : !heading.empty()) {
-        begin_section(level, heading, anchor_of(node));
+        sections_.begin_section(level, heading, anchor_of(node));
         return false;
       }
     }
@@ -354,18 +292,65 @@ class SectionReader {
   void leave(const GumboNode& node) {
     if (node.v.element.tag == GUMBO_TAG_PRE) --preformatted_;
     if (node.v.element.tag == GUMBO_TAG_DL) {
-      while (open_.back().level >= kQuestionLevel + lists_) open_.pop_back();
+      sections_.end_sections(kQuestionLevel + lists_);
       --lists_;
     }
     add_boundary(node);
   }
 
-  std::vector<Growing> sections_;
-  std::vector<Open> open_;  // the page's beginning (level 0) and the headings around this place
+  SectionBuilder& sections_;
   int lists_ = 0, preformatted_ = 0;
 };
 
+// gumbo's tree of some HTML.
+class Page {
+ public:
+  explicit Page(std::string_view html) {
+    options_.max_errors = 0;
+    output_ = gumbo_parse_with_options(&options_, html.data(), html.size());
+  }
+  ~Page() { gumbo_destroy_output(&options_, output_); }
+  Page(const Page&) = delete;
+  Page& operator=(const Page&) = delete;
+  const GumboNode& root() const { return *output_->root; }
+
+ private:
+  GumboOptions options_ = kGumboDefaultOptions;
+  GumboOutput* output_;
+};
+
+// The value of charset in "text/html; charset=x", without quotes.
+std::string charset_parameter(std::string_view content) {
+  std::string lower(content);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  std::size_t at = lower.find("charset");
+  if (at == std::string::npos) return {};
+  at = lower.find_first_not_of(" \t\n\f\r", at + 7);
+  if (at == std::string::npos || lower[at] != '=') return {};
+  at = lower.find_first_not_of(" \t\n\f\r\"'", at + 1);
+  if (at == std::string::npos) return {};
+  return lower.substr(at, lower.find_first_of(" \t\n\f\r\"';", at) - at);
+}
+
 }  // namespace
+
+std::string declared_charset(std::string_view bytes) {
+  const Page page(bytes.substr(0, kCharsetBytes));
+  std::string charset;
+  find_element(page.root(), [&](const GumboNode& node) {
+    if (node.v.element.tag != GUMBO_TAG_META) return false;
+    charset = attribute(node, "charset");
+    if (charset.empty() && !attribute(node, "http-equiv").empty())
+      charset = charset_parameter(attribute(node, "content"));
+    return !charset.empty();
+  });
+  return charset;
+}
+
+void add_html(std::string_view html, const std::string& place, SectionBuilder& sections) {
+  check_nesting(html, place);
+  SectionReader(Page(html).root(), sections);
+}
 
 DocumentContent parse_html(std::string_view bytes, const std::string& place) {
   const std::size_t bad = find_invalid_utf8(bytes);
@@ -373,16 +358,14 @@ DocumentContent parse_html(std::string_view bytes, const std::string& place) {
     throw_error(ErrorKind::kData, place, ": byte ", bad,
                 " is not UTF-8; convert the page (iconv -f ISO-8859-1 -t UTF-8) or exclude it");
   check_nesting(bytes, place);
-  GumboOptions options = kGumboDefaultOptions;
-  options.max_errors = 0;
-  const auto destroy = [&](GumboOutput* output) { gumbo_destroy_output(&options, output); };
-  const std::unique_ptr<GumboOutput, decltype(destroy)> output(
-      gumbo_parse_with_options(&options, bytes.data(), bytes.size()), destroy);
+  const Page page(bytes);
   DocumentContent document;
   const GumboNode* title = find_element(
-      *output->root, [](const GumboNode& node) { return node.v.element.tag == GUMBO_TAG_TITLE; });
+      page.root(), [](const GumboNode& node) { return node.v.element.tag == GUMBO_TAG_TITLE; });
   if (title != nullptr) document.title = one_line(*title);
-  document.sections = SectionReader(find_main_part(*output->root)).take_sections();
+  SectionBuilder sections;
+  SectionReader(find_main_part(page.root()), sections);
+  document.sections = sections.take_sections();
   return document;
 }
 

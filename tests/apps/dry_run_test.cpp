@@ -113,7 +113,8 @@ TEST_F(DryRun, RefusesWeightsThatTheMemoryCannotHold) {
 
 TEST_F(DryRun, WithoutATrainingThereIsNothingToTell) {
   spit(folder_ / "none.yaml",
-       "version: 1\nname: none\ndocuments: {paths: [.]}\ngenerate: {method: headings}\n");
+       "version: 1\nname: none\ndocuments: {paths: [.]}\ngenerate: {}\nmodel: {base: " +
+           kTinyModel + "}\n");
   const Outcome outcome = run({"run", "none.yaml", "--dry-run"});
   EXPECT_EQ(outcome.code, 2) << outcome.err;
   EXPECT_NE(outcome.err.find("train"), std::string::npos) << outcome.err;

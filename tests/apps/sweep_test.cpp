@@ -132,7 +132,7 @@ TEST_F(Sweep, SweepsWholeModelsOverGeneratedPairsToo) {
   }
   spit(folder_ / "made.yaml",
        "version: 1\nname: made\ndevice: cpu\noutput: out\ndocuments: {paths: [documents]}\n"
-       "generate: {min_words: 3, validation_share: 0.3}\nmodel: {base: " +
+       "chunks: {min_words: 3}\ngenerate: {validation_share: 0.3}\nmodel: {base: " +
            kTinyModel + "}\ntrain: {batch_size: 4, epochs: 1}\n");
   const Outcome outcome = run({"sweep", "made.yaml", "train.learning_rate=1e-5,1e-4"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;

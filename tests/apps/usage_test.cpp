@@ -9,13 +9,20 @@ using Usage = ProgramTest;
 TEST_F(Usage, HelpNamesEveryCommand) {
   const Outcome help = run({"--help"});
   EXPECT_EQ(help.code, 0);
-  for (const char* name : {"run", "train", "sweep", "evaluate", "embed", "tokenize", "inspect",
-                           "export", "config", "bench"}) {
+  for (const char* name :
+       {"run", "train", "generate", "sweep", "evaluate", "data mine", "data split", "embed",
+        "tokenize", "inspect", "export", "config", "bench"}) {
     EXPECT_NE(help.out.find(name), std::string::npos) << name;
-    const Outcome one = run({"help", name});
+    std::istringstream in(name);
+    std::vector<std::string> words;
+    for (std::string word; in >> word;) words.push_back(word);
+    std::vector<std::string> asked = {"help"};
+    asked.insert(asked.end(), words.begin(), words.end());
+    const Outcome one = run(asked);
     EXPECT_EQ(one.code, 0);
     EXPECT_TRUE(one.out.starts_with(std::string("usage: attune ") + name)) << one.out;
-    EXPECT_EQ(run({name, "--help"}).out, one.out);
+    words.push_back("--help");
+    EXPECT_EQ(run(words).out, one.out);
   }
   EXPECT_EQ(help.err, "");
 }

@@ -18,5 +18,9 @@ for file in "$@"; do
     printf '%s exports:\n%s\n' "$file" "$found"
     status=1
   fi
+  if readelf --dynamic "$file" | grep -F 'libcurl'; then
+    printf '%s links libcurl, which is opened when it is needed (hazard 7)\n' "$file"
+    status=1
+  fi
 done
 exit $status

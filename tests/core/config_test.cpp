@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -512,6 +513,33 @@ TEST(ConfigPrinter, IsReadableYaml) {
             "  loss:\n"
             "    type: mnrl\n"
             "    scale: 20\n");
+}
+
+struct Limits {
+  std::optional<double> max_score, margin = 0.05;
+  template <class Fields>
+  void visit(Fields& f) {
+    f.field("max_score", max_score, "of a candidate");
+    f.field("margin", margin, "below the positive", at_least(0));
+  }
+  bool operator==(const Limits&) const = default;
+};
+
+TEST(Config, ANumberMayBeNoneAtAll) {
+  const auto limits = [](const std::string& text) {
+    Limits config;
+    ConfigDocument::parse(text, "run.yaml").read(config);
+    return config;
+  };
+  EXPECT_EQ(limits("max_score: 0.8\nmargin: null"), (Limits{0.8, std::nullopt}));
+  EXPECT_EQ(limits("max_score: ~\nmargin:"), (Limits{std::nullopt, std::nullopt}));
+  EXPECT_EQ(limits(""), (Limits{std::nullopt, 0.05}));
+  for (const Limits& config : {Limits{0.5, std::nullopt}, Limits{std::nullopt, 0.0}})
+    EXPECT_EQ(limits(print_config(config)), config) << print_config(config);
+  EXPECT_THROW(limits("margin: -1"), Error);
+  EXPECT_THROW(limits("margin: none"), Error);
+  EXPECT_NE(document_config(Limits()).find("| `max_score` | number or null | `null` |"),
+            std::string::npos);
 }
 
 TEST(ConfigDocumenter, WritesATable) {

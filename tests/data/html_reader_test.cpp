@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "core/error.h"
+#include "core/file.h"
 
 namespace attune {
 namespace {
@@ -127,6 +130,29 @@ TEST(DocumentContentTest, RefusesHostileDepth) {
   std::string nested;
   for (int i = 0; i < 3000; ++i) nested += "<div>";
   EXPECT_EQ(outline(nested + "deep"), (Lines{": deep"}));
+}
+
+TEST(DocumentContentTest, PythonsTutorial) {
+  const std::string path = "/usr/share/doc/python3/html/tutorial/classes.html";
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "python3-doc is not installed";
+  const DocumentContent document = parse_html(read_file(path), path);
+  EXPECT_TRUE(document.title.starts_with("9. Classes"));
+  ASSERT_GT(document.sections.size(), 10u);
+  EXPECT_EQ(document.sections[1].path,
+            (Lines{"9. Classes", "9.1. A Word About Names and Objects"}));
+  EXPECT_EQ(document.sections[1].anchor, "a-word-about-names-and-objects");
+  EXPECT_TRUE(document.sections[1].text.starts_with("Objects have individuality, and multiple"));
+}
+
+TEST(DeclaredCharsetTest, InMetaElementsOnly) {
+  EXPECT_EQ(declared_charset("<meta name=x><META charset='KOI8-R'>"), "KOI8-R");
+  EXPECT_EQ(declared_charset("<meta http-equiv=content-type content='text/html;charset = a;b'>"),
+            "a");
+  EXPECT_EQ(declared_charset("<meta content='charset=a'><!-- <meta charset=b> --><p charset=c>"),
+            "");
+  EXPECT_EQ(declared_charset("<meta http-equiv=content-type content='charset'>"), "");
+  EXPECT_EQ(declared_charset(std::string(2000, ' ') + "<meta charset=late>"), "");
+  EXPECT_EQ(declared_charset(""), "");
 }
 
 }  // namespace

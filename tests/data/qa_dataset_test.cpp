@@ -179,6 +179,17 @@ TEST_F(QaDatasetTest, HardNegativesBecomeColumns) {
   EXPECT_EQ(rows.columns[3], (std::vector<std::string_view>{"text d3", "text d3", "text d2"}));
 }
 
+TEST_F(QaDatasetTest, AQueryWithAnEmptyListOfNegativesMakesNoRow) {
+  const std::string path = write("n.jsonl",
+                                 "{\"query_id\": \"q1\", \"negatives\": []}\n"
+                                 "{\"query_id\": \"q2\", \"negatives\": [\"d1\"]}\n");
+  const EmbeddingQAFinetuneDataset dataset = small();
+  const TrainingRows rows = make_training_rows(dataset, true, path);
+  EXPECT_EQ(rows.columns,
+            (std::vector<std::vector<std::string_view>>{{"query q2"}, {"text d3"}, {"text d1"}}));
+  EXPECT_EQ(rows.skipped_without_negatives, 1);
+}
+
 TEST_F(QaDatasetTest, WrongNegativesAreRefused) {
   const auto refused = [&](const std::string& lines) -> std::string {
     try {
@@ -195,6 +206,9 @@ TEST_F(QaDatasetTest, WrongNegativesAreRefused) {
   EXPECT_TRUE(has(refused(good), "no line for the query 'q2'"));
   EXPECT_TRUE(has(refused(good + "\n" + R"({"query_id":"q2","negatives":["d1","d2"]})"),
                   "'q2' has 2 negatives"));
+  EXPECT_TRUE(has(refused("{\"query_id\":\"q1\",\"negatives\":[]}\n"
+                          "{\"query_id\":\"q2\",\"negatives\":[]}"),
+                  "no query has negatives"));
   EXPECT_TRUE(has(refused(R"({"query_id":"q9","negatives":[]})"), "line 1: no query 'q9'"));
   EXPECT_TRUE(has(refused(good + "\n" + good), "line 2: the query 'q1' stands there twice"));
   EXPECT_TRUE(has(refused(R"({"query_id":"q1","negatives":["d9"]})"), "no passage 'd9'"));

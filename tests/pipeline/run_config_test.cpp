@@ -38,7 +38,7 @@ const std::string kDocuments = "documents: {paths: [d]}\n";
 TEST(RunConfig, AcceptsEachWayToGiveData) {
   EXPECT_EQ(refusal(kHead + kModel + "data: {train: t.json}\ntrain: {}\n"), "");
   EXPECT_EQ(refusal(kHead + kModel + kDocuments + "generate: {}\ntrain: {}\nevaluate: {}\n"), "");
-  EXPECT_EQ(refusal(kHead + kDocuments + "generate: {}\n"), "") << "pairs alone";
+  EXPECT_EQ(refusal(kHead + kModel + kDocuments + "generate: {}\n"), "") << "pairs alone";
   EXPECT_EQ(refusal(kHead + kModel + "data: {train: t, test: t}\ntrain:\nevaluate:\n"), "")
       << "empty sections";
 }
@@ -53,7 +53,8 @@ TEST(RunConfig, DataMayBeOneSetOrSeveral) {
   const RunConfig again = parse(print_config(config));
   EXPECT_EQ(again.data.train, config.data.train);
   EXPECT_EQ(again.train.negatives, (std::vector<std::string>{"", "n"}));
-  EXPECT_TRUE(parse(kHead + kDocuments + "generate: {}\ndata: {train: }\n").data.train.empty());
+  EXPECT_TRUE(
+      parse(kHead + kModel + kDocuments + "generate: {}\ndata: {train: }\n").data.train.empty());
 }
 
 TEST(RunConfig, PromptsOfColumnsSayThoseOfQueriesAndDocuments) {
@@ -110,6 +111,11 @@ TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
       {kHead + kModel + "data: {train: t}\ntrain: {}\nevaluate: {}\n", "no questions"},
       {kHead + kDocuments, "without 'generate'"},
       {kHead + "generate: {}\n", "without 'documents'"},
+      {kHead + kDocuments + "generate: {}\n", "'generate' without 'model'"},
+      {kHead + kModel + "chunks: {}\ndata: {train: a.json}\ntrain: {}\n",
+       "'chunks' without 'documents'"},
+      {kHead + kModel + kDocuments + "generate: {method: llm}\n", "give generate.llm"},
+      {kHead + kModel + kDocuments + "generate: {generators: [magic]}\n", "magic"},
       {kHead + "documents: {}\ngenerate: {}\n", "documents"},
       {"name: x\n" + kDocuments + "generate: {}\n", "version"},
       {"version: 2\nname: x\n" + kDocuments + "generate: {}\n", "run.yaml:1:"},

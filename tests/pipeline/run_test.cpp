@@ -31,9 +31,9 @@ class RunStages : public ::testing::Test {
     config_.has_documents = config_.has_generate = config_.has_model = config_.has_train = true;
     config_.has_evaluate = true;
     config_.documents.paths = {folder_ / "documents"};
-    config_.generate.min_words = 3;
-    config_.generate.validation_share = 0.3;
-    config_.generate.question_pages = {"page5.html"};
+    config_.chunks.min_words = 3;
+    config_.generate.split.validation_share = 0.3;
+    config_.generate.split.question_pages = {"page5.html"};
     config_.model.base = std::string(ATTUNE_SOURCE_DIR) + "/tests/fixtures/tiny_bert";
     config_.train.epochs = 1;
     config_.train.batch_size = 4;

@@ -66,5 +66,13 @@ TEST(ReportJson, KeysInOrder) {
       R"("recall@1":0.25,"mrr@1":0.25,"ndcg@1":0.25,"map@100":0.625}]})");
 }
 
+TEST(ReportJson, FurtherModelsTellTheirGain) {
+  const std::vector<Evaluation> systems = {system("a", 10, {1}), system("b", 40, {1})};
+  const Json model = report_json("test.json", systems)["models"][1];
+  EXPECT_EQ(model["against"], "a");
+  EXPECT_EQ(model["gain"]["hit_rate@1"], Json({0.75, 0.6, 0.875}));
+  EXPECT_FALSE(model["gain"].contains("recall@1"));
+}
+
 }  // namespace
 }  // namespace attune

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
@@ -21,6 +22,16 @@
 
 namespace attune {
 namespace {
+
+// Torch's generator begins with another seed in every process.
+class SameNumbers : public ::testing::Environment {
+  void SetUp() override {
+    at::Generator generator = at::detail::getDefaultCPUGenerator();
+    generator.set_current_seed(42);
+  }
+};
+[[maybe_unused]] const auto* const kSameNumbers =
+    ::testing::AddGlobalTestEnvironment(new SameNumbers);
 
 TEST(Mnrl, EqualsCrossEntropyOfScaledCosinesWithItsGradient) {
   for (int columns : {2, 3, 5}) {

@@ -16,10 +16,12 @@ from . import (
     artifacts,
     batches,
     checkpoints,
+    datasets,
     embeddings,
     export,
     metrics,
     losses,
+    mining,
     peer_training,
     schedules,
     tensorboard_files,
@@ -43,6 +45,8 @@ GROUPS = {
     "trained": trained.rows,
     "export": export.rows,
     "batches": batches.rows,
+    "datasets": datasets.rows,
+    "mining": mining.rows,
     "tensorboard": tensorboard_files.rows,
 }
 

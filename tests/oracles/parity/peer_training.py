@@ -167,7 +167,9 @@ def widest_row(sets):
 
 
 def dataset_of(rows, labels=None):
-    """Of rows, or of a dictionary of data sets by name."""
+    """Of rows, or of a dictionary of data sets by name; one that is there stays."""
+    if isinstance(rows, Dataset):
+        return rows
     if isinstance(rows, dict):
         return DatasetDict({name: dataset_of(part) for name, part in rows.items()})
     columns = {name: [row[i] for row in rows] for i, name in enumerate(column_names(rows[0]))}
@@ -183,7 +185,11 @@ def train(
     labels, one number or list a row, are handed to it. prepare(model) freezes or adds what it
     likes; rates: the peer's learning_rate_mapping.
     """
-    names = column_names(widest_row(rows) if isinstance(rows, dict) else rows[0])
+    names = (
+        rows.column_names
+        if isinstance(rows, Dataset)
+        else column_names(widest_row(rows) if isinstance(rows, dict) else rows[0])
+    )
     dataset = dataset_of(rows, labels)
     model = load(directory, settings, **model_kwargs)
     run = Run(model=model)

@@ -1,0 +1,63 @@
+// Documents to data sets, as the sections `documents`, `chunks`, `generate` and `model` say: read,
+// cut, asked about (by rules or a language model), filtered, split. Nothing is written but the
+// journal of a language model's answers.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/hash.h"
+#include "data/generation/llm_generation.h"
+#include "data/generation/question_datasets.h"
+#include "data/tokenizers/tokenizer.h"
+#include "pipeline/run_config.h"
+#include "pipeline/train_stage.h"
+
+namespace attune {
+
+struct GenerationEstimate {
+  std::int64_t passages_to_ask = 0;
+  std::optional<LlmEstimate> llm;  // of method llm
+};
+
+class QuestionGeneration {
+ public:
+  // Reads and cuts the documents.
+  explicit QuestionGeneration(const RunConfig& config);
+
+  // Of everything that decides the result: documents, settings, tokenizer; with
+  // generate.round_trip the base model.
+  const Fingerprint& key() const { return key_; }
+  const DocumentSet& read() const { return read_; }
+  const Passages& passages() const { return passages_; }
+
+  // What asking will take. Nobody is asked.
+  GenerationEstimate estimate() const;
+
+  // Asks, filters and splits. Being stopped is Error{kInterrupted}; what was answered is kept.
+  void ask(const StopRequested& stop);
+  const std::vector<Question>& questions() const { return questions_; }
+  const std::vector<Part>& parts() const { return parts_; }
+  const QuestionDatasets& datasets() const { return datasets_; }
+  std::string summary() const;
+
+ private:
+  std::string journal_path() const { return config_.output + "/answers.jsonl"; }
+  Passages passages_to_ask_about(const std::vector<std::int64_t>& rows) const;
+  void keep_round_trips();
+
+  const RunConfig& config_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  DocumentSet read_;
+  Passages passages_;
+  std::vector<Part> parts_;  // [documents]
+  Fingerprint key_;
+  std::vector<Question> questions_;
+  std::string answers_;               // what the language model's answers took, for the summary
+  std::vector<std::string> dropped_;  // how many questions each rule dropped
+  QuestionDatasets datasets_;
+};
+
+}  // namespace attune
