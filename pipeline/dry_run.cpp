@@ -122,8 +122,10 @@ DryRun dry_run(const RunConfig& config, bool whole_run) {
       config.train.mode == "full" && !config.train.lora.on() && config.train.last_layers == 0;
   check_model_fits(resolve_model_path(config.model.base), every_weight);
   DataSets data = load_data(config, whole_run && config.has_evaluate);
-  const auto engine = make_finetune_engine(std::move(data.train), std::move(data.validation),
-                                           finetune_options(config));
+  FinetuneOptions options = finetune_options(config);
+  options.train.token_cache.clear();  // nothing is written
+  const auto engine =
+      make_finetune_engine(std::move(data.train), std::move(data.validation), options);
   const auto systems = 1 + static_cast<int>(std::count(config.evaluate.baselines.begin(),
                                                        config.evaluate.baselines.end(), "base"));
   const TrainingEstimate e = engine->estimate(data.test ? &*data.test : nullptr, systems);

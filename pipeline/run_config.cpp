@@ -57,6 +57,8 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
     add("train",
         "train.last_layers, freeze_embeddings, rates and lora are of train.mode full: an adapter "
         "leaves the whole encoder as it is");
+  if (adapts && !train.token_cache.empty())
+    add("train", "train.token_cache is of train.mode full: adapters keep vectors (OUTPUT/vectors)");
   if (has_train && train.lora.on() && train.freeze_embeddings)
     add("train",
         "train.freeze_embeddings has no effect with train.lora, which freezes all weights");

@@ -23,35 +23,28 @@ std::vector<std::string> column_prompts(const EmbeddingModel& model, const Train
 
 // [rows] tokens of all columns together, prompts and special tokens included: what a step embeds.
 // The ids are not kept: they would take the memory of the whole corpus.
-std::vector<std::int64_t> count_tokens(const EmbeddingModel& model, const TrainingRows& rows,
-                                       const std::vector<std::string>& prompts) {
+std::vector<std::int64_t> count_tokens(const ColumnTokens& tokens, const TrainingRows& rows) {
   constexpr std::int64_t kRowsAtATime = 4096;
-  std::vector<std::int64_t> tokens(rows.num_rows());
+  std::vector<std::int64_t> counts(rows.num_rows());
   for (std::int64_t first = 0; first < rows.num_rows(); first += kRowsAtATime) {
     const std::int64_t last = std::min(first + kRowsAtATime, rows.num_rows());
-    for (std::size_t c = 0; c < rows.columns.size(); ++c) {
-      std::vector<std::string_view> texts;
-      std::vector<std::int64_t> row_of;
+    for (std::int64_t c = 0; c < std::ssize(rows.columns); ++c) {
+      std::vector<std::int64_t> chosen;
       for (std::int64_t row = first; row < last; ++row)
-        if (static_cast<int>(c) < rows.num_columns(row)) {
-          texts.push_back(rows.columns[c][row]);
-          row_of.push_back(row);
-        }
-      if (texts.empty()) continue;
-      const TokenizedTexts tokenized = model.tokenize(prompts[c], texts);
-      for (std::size_t i = 0; i < texts.size(); ++i)
-        tokens[row_of[i]] += std::ssize(tokenized[static_cast<std::int64_t>(i)]);
+        if (c < rows.num_columns(row)) chosen.push_back(row);
+      const TokenizedTexts tokenized = tokens.of(c, chosen, /*threads=*/0);
+      for (std::size_t i = 0; i < chosen.size(); ++i)
+        counts[chosen[i]] += std::ssize(tokenized[static_cast<std::int64_t>(i)]);
     }
   }
-  return tokens;
+  return counts;
 }
 
-SampledSteps sample(const EmbeddingModel& model, const TrainingRows& rows,
-                    const std::vector<std::string>& prompts, const TrainConfig& config,
+SampledSteps sample(const ColumnTokens& tokens, const TrainingRows& rows, const TrainConfig& config,
                     std::uint64_t seed) {
-  std::vector<std::int64_t> tokens;
-  if (config.batch_tokens > 0) tokens = count_tokens(model, rows, prompts);
-  return {rows, config, seed, tokens};
+  std::vector<std::int64_t> counts;
+  if (config.batch_tokens > 0) counts = count_tokens(tokens, rows);
+  return {rows, config, seed, counts};
 }
 
 }  // namespace
@@ -61,7 +54,8 @@ PairBatches::PairBatches(const EmbeddingModel& model, TrainingRows rows, const T
     : model_(model),
       rows_(std::move(rows)),
       prompts_(column_prompts(model, rows_, std::move(prompts))),
-      steps_(sample(model, rows_, prompts_, config, seed)),
+      tokens_(model, rows_, prompts_, config.token_cache),
+      steps_(sample(tokens_, rows_, config, seed)),
       chunk_tokens_(config.chunk_tokens) {}
 
 StepPlan PairBatches::at(std::int64_t step) const {
@@ -75,9 +69,7 @@ BatchPlan PairBatches::plan_batch(std::int64_t step, const SampledBatch& chosen)
   BatchPlan plan;
   plan.batch = describe_rows(rows_, step, chosen.rows);
   for (std::int64_t c = 0; c < num_columns; ++c) {
-    std::vector<std::string_view> texts;
-    for (std::int64_t row : chosen.rows) texts.emplace_back(rows_.columns[c][row]);
-    const TokenizedTexts tokenized = model_.tokenize(prompts_[c], texts, /*threads=*/1);
+    const TokenizedTexts tokenized = tokens_.of(c, chosen.rows, /*threads=*/1);
     const int unpooled = model_.unpooled_tokens(prompts_[c]);
     for (std::size_t i = 0; i < chosen.rows.size(); ++i) {
       const auto ids = tokenized[static_cast<std::int64_t>(i)];

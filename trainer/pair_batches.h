@@ -1,5 +1,5 @@
 // Batches of question-passage rows, tokenized step by step: a step's texts take a thousandth of its
-// time, and ids of the whole corpus would take its memory.
+// time, and ids of the whole corpus would take its memory (column_tokens.h keeps them on disk).
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "data/qa_dataset.h"
 #include "models/embedding_model.h"
+#include "trainer/column_tokens.h"
 #include "trainer/sampled_steps.h"
 #include "trainer/train_config.h"
 #include "trainer/training_batch.h"
@@ -24,6 +25,8 @@ class PairBatches : public BatchSource {
   PairBatches(const EmbeddingModel& model, TrainingRows rows, const TrainConfig& config,
               std::uint64_t seed, std::vector<std::string> prompts = {});
 
+  PairBatches(const PairBatches&) = delete;  // its tokens look into its rows
+
   StepPlan at(std::int64_t step) const override;
   std::vector<std::int64_t> rows_of(std::int64_t step) const override {
     return steps_.rows_of(step);
@@ -38,6 +41,7 @@ class PairBatches : public BatchSource {
   const EmbeddingModel& model_;
   TrainingRows rows_;
   std::vector<std::string> prompts_;  // [columns]
+  ColumnTokens tokens_;
   SampledSteps steps_;
   std::int64_t chunk_tokens_ = 0;
 };

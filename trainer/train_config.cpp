@@ -20,6 +20,7 @@ TrainConfig TrainConfig::deciding() const {
   if (on_nonfinite != "rollback") config.checkpoint_steps = defaults.checkpoint_steps;
   config.keep_checkpoints = defaults.keep_checkpoints;
   config.tensorboard = defaults.tensorboard;
+  config.token_cache = defaults.token_cache;
   return config;
 }
 

@@ -40,6 +40,7 @@ struct TrainConfig {
   int patience = 0;
   std::string on_nonfinite = "raise";
   bool tensorboard = false;
+  std::string token_cache;
   int chunk_tokens = 0;
   bool recompute = false;
   bool use_all_docs = false;
@@ -111,6 +112,9 @@ struct TrainConfig {
             "step out (ten in a row end it); rollback goes back to the newest checkpoint, or the "
             "start, and leaves the step out when it comes again",
             one_of({"raise", "skip", "rollback"}));
+    f.field("token_cache", token_cache,
+            "folder that keeps the texts' token ids for further runs over them; left out: texts "
+            "are tokenised in each step");
     f.field("tensorboard", tensorboard, "also write OUTPUT/tensorboard/events.out.tfevents.*");
     f.field("chunk_tokens", chunk_tokens,
             "tokens embedded at a time (GradCache): bounds memory, same loss; 0: the whole "

@@ -1,5 +1,7 @@
 // Accumulation, token budgets, several data sets and prompts per column, through the trainer and
 // the engines.
+#include <filesystem>
+
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
@@ -32,6 +34,27 @@ std::vector<StepReport> train(const TrainConfig& config, const TrainingRows& row
   trainer.add(recorder);
   trainer.run();
   return recorder.reports;
+}
+
+TEST(TokenCaching, TrainingHasTheSameBitsAndTheNextOneTheSameFiles) {
+  const TemporaryFolder folder;
+  TrainConfig config = small_config();
+  for (const int batch_tokens : {0, 120}) {
+    config.batch_tokens = batch_tokens;
+    config.token_cache.clear();
+    const std::vector<StepReport> plain = train(config);
+    config.token_cache = folder / "tokens";
+    for (int run = 0; run < 2; ++run) {
+      const std::vector<StepReport> kept = train(config);
+      ASSERT_EQ(kept.size(), plain.size());
+      for (std::size_t step = 0; step < kept.size(); ++step) {
+        EXPECT_EQ(kept[step].loss, plain[step].loss);
+        EXPECT_EQ(kept[step].tokens, plain[step].tokens);
+      }
+    }
+  }
+  const std::filesystem::directory_iterator files(folder / "tokens");
+  EXPECT_EQ(std::distance(begin(files), end(files)), 3) << "one for each column";
 }
 
 TEST(Accumulation, AStepIsTheMeanOfItsBatches) {
