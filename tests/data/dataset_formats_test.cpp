@@ -212,8 +212,10 @@ TEST_F(DatasetFormatsTest, DataSetsAreConvertedBothWays) {
 
   const std::string negatives = write("negatives.jsonl",
                                       "{\"query_id\": \"q1\", \"negatives\": []}\n"
-                                      "{\"query_id\": \"q2\", \"negatives\": []}\n");
-  EXPECT_EQ(convert("small.json", "rows.csv", {.negatives = negatives}).rows, 3);
+                                      "{\"query_id\": \"q2\", \"negatives\": [\"d2\"]}\n");
+  EXPECT_TRUE(has(refusal([&] { convert("small.json", "rows.csv", {.negatives = negatives}); }),
+                  "1 queries without hard negatives"));
+  EXPECT_EQ(convert("small.json", "rows.csv", {.negatives = negatives, .may_lose = true}).rows, 1);
   EXPECT_TRUE(has(refusal([&] { convert("small.json", "x.json", {.negatives = negatives}); },
                           ErrorKind::kConfig),
                   "--negatives"));
