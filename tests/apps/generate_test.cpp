@@ -1,6 +1,7 @@
 // `attune generate`: what it writes, that it is the same twice, and pairs of real documents that a
 // reader has looked at.
 #include "tests/apps/program.h"
+#include "tests/support/fake_llm_server.h"
 
 namespace attune::test {
 namespace {
@@ -76,6 +77,31 @@ TEST_F(Generate, ADryRunWritesNothing) {
   EXPECT_EQ(outcome.last_line()["passages"], 12);
   EXPECT_EQ(outcome.last_line()["passages_to_ask"], 12);
   EXPECT_FALSE(fs::exists(folder_ / "out"));
+}
+
+TEST_F(Generate, ALanguageModelIsAskedOnceForEachPassage) {
+  write_documents();
+  const FakeLlmServer server(R"({"script": [{"status": 503}], "then": {}})");
+  write_config("  paths: [docs]\n", "  method: llm\n  questions_per_passage: 2\n  llm: {url: \"" +
+                                        server.url() +
+                                        "\", model: any, retry_seconds: 0, price_prompt: 10}\n");
+  const Json told = run({"generate", "make.yaml", "--dry-run", "--json"}).last_line();
+  EXPECT_EQ(told["requests"], 12);
+  EXPECT_GT(told["cost"].get<double>(), 0);
+  EXPECT_TRUE(server.asked().empty()) << "a dry run asks nobody";
+
+  const Outcome outcome = run({"generate", "make.yaml", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(server.asked().size(), 13u) << "twelve passages, one of them told to come again";
+  EXPECT_EQ(lines_of("questions.jsonl").size(), 24u);
+  EXPECT_EQ(lines_of("questions.jsonl")[0]["generator"], "llm");
+  const std::string train = slurp(folder_ / "out" / "datasets" / "train.json");
+
+  // What was made is lost, the answers are not.
+  fs::remove_all(folder_ / "out" / "datasets");
+  ASSERT_EQ(run({"generate", "make.yaml"}).code, 0);
+  EXPECT_EQ(server.asked().size(), 13u);
+  EXPECT_EQ(slurp(folder_ / "out" / "datasets" / "train.json"), train);
 }
 
 TEST_F(Generate, MistakesAreToldWithTheirPlace) {
