@@ -123,10 +123,11 @@ def evaluate(attune, models, data):
     """{model: {metric: value}} and {model: {metric: (gain of the first over it, low, high)}}."""
     named = [word for path in models.values() for word in ("--model", path)]
     found = json.loads(attune.run("evaluate", *named, "--dataset", data, "--json"))["models"]
-    values = dict(zip(models, found))
+    rows = dict(zip(models, found))
+    values = {name: {metric: row[metric] for metric in SHOWN} for name, row in rows.items()}
     gains = {  # the program tells of a model against the first; here of the first against it
         name: {metric: (-gain, -high, -low) for metric, (gain, low, high) in row["gain"].items()}
-        for name, row in list(values.items())[1:]
+        for name, row in list(rows.items())[1:]
     }
     return values, gains
 

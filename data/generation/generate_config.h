@@ -15,7 +15,7 @@ namespace attune {
 
 struct GenerateConfig {
   std::string method = "offline";
-  std::vector<std::string> generators = {"headings"};
+  std::vector<std::string> generators = {"headings", "inverse_cloze"};
   int questions_per_passage = 2;
   int round_trip = 0;
   FilterConfig filters;
