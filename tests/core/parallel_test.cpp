@@ -1,6 +1,7 @@
 #include "core/parallel.h"
 
 #include <atomic>
+#include <chrono>
 #include <limits>
 #include <mutex>
 #include <set>
@@ -65,6 +66,8 @@ TEST(ParallelFor, RethrowsOneExceptionAndStops) {
     parallel_for(1'000'000, 4, 1, [&](std::int64_t begin, std::int64_t) {
       ++calls;
       if (begin == 5) throw std::runtime_error("five");
+      // So long that the others cannot do all while the one that throws waits for a core.
+      if (begin > 5) std::this_thread::sleep_for(std::chrono::microseconds(100));
     });
     FAIL() << "no exception";
   } catch (const std::runtime_error& error) {
