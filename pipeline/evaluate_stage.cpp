@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "models/encoder_embedding.h"
+#include "pipeline/base_model.h"
 #include "pipeline/generate_stage.h"
 #include "pipeline/stage_record.h"
 #include "pipeline/train_stage.h"
@@ -37,15 +38,9 @@ std::vector<Evaluation> evaluate_systems(const RunConfig& config, const std::str
   std::vector<Evaluation> systems;
   EmbedOptions options;
   options.device = config.device;
-  if (has_baseline(config, "base")) {
-    EmbedOptions as_trained = options;
-    as_trained.max_length = config.model.max_length;
-    as_trained.override_prompts = config.model.prompts.given;
-    as_trained.query_prompt = config.model.prompts.query_text();
-    as_trained.document_prompt = config.model.prompts.document_text();
-    systems.push_back(
-        evaluate_model("base", config.model.base, as_trained, test, config.evaluate.k));
-  }
+  if (has_baseline(config, "base"))
+    systems.push_back(evaluate_model("base", config.model.base, base_embed_options(config), test,
+                                     config.evaluate.k));
   systems.push_back(evaluate_model("finetuned", artifact, options, test, config.evaluate.k));
   if (has_baseline(config, "bm25")) {
     systems.push_back(evaluate_bm25(test, config.evaluate.k));

@@ -4,8 +4,8 @@
 
 #include "core/durable.h"
 #include "core/error.h"
-#include "core/hash.h"
 #include "core/log.h"
+#include "data/text_id.h"
 #include "pipeline/question_generation.h"
 #include "pipeline/stage_record.h"
 
@@ -18,8 +18,6 @@ std::string choose(const RunConfig& config, const std::string& given, const std:
   if (!given.empty()) return given;
   return config.has_generate ? config.output + "/datasets/" + name + ".json" : "";
 }
-
-std::string id_of(const std::string& text) { return sha256(text).substr(0, 16); }
 
 std::string passages_jsonl(const QuestionGeneration& generation) {
   std::string lines;
@@ -40,7 +38,7 @@ std::string questions_jsonl(const QuestionGeneration& generation) {
   std::string lines;
   for (const Question& question : generation.questions()) {
     const Passage& passage = generation.passages().rows[question.passage];
-    Json line = {{"id", id_of(question.text)},
+    Json line = {{"id", text_id(question.text)},
                  {"text", question.text},
                  {"passage", passage.id},
                  {"generator", question.generator},
@@ -78,6 +76,7 @@ GenerateOutcome generate_stage(const RunConfig& config, const StopRequested& sto
     log_info(str_cat("generate: unchanged, not run again: ", last->result.value("summary", "")));
     return outcome_of(config, *last);
   }
+  generation.cut();
   log_info(str_cat("generate: ", generation.read().summary(), "; ",
                    generation.passages().rows.size(), " passages"));
   generation.ask(stop);
@@ -105,7 +104,8 @@ GenerateOutcome generate_stage(const RunConfig& config, const StopRequested& sto
 }
 
 GenerateDryRun generate_dry_run(const RunConfig& config) {
-  const QuestionGeneration generation(config);
+  QuestionGeneration generation(config);
+  generation.cut();
   const Passages& passages = generation.passages();
   const GenerationEstimate estimate = generation.estimate();
   GenerateDryRun told;
@@ -140,6 +140,7 @@ QuestionDatasets generate_without_writing(const RunConfig& config) {
     throw_error(ErrorKind::kConfig,
                 "--dry-run asks no language model, and the questions are not made yet: run "
                 "`attune generate` first");
+  generation.cut();
   generation.ask({});
   return generation.datasets();
 }

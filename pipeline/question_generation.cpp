@@ -11,6 +11,7 @@
 #include "data/generation/question_filters.h"
 #include "data/tokenizers/tokenizer.h"
 #include "models/model_directory.h"
+#include "pipeline/base_model.h"
 #include "retrieval/round_trip.h"
 
 namespace attune {
@@ -29,6 +30,7 @@ void feed(Sha256& hash, const Document& document) {
   for (const Section& section : document.content.sections) {
     for (const std::string& heading : section.path) feed(hash, heading);
     feed(hash, section.text);
+    feed(hash, std::to_string(section.page));
   }
 }
 
@@ -58,11 +60,17 @@ QuestionGeneration::QuestionGeneration(const RunConfig& config)
        {std::string(kVersion), print_config(config.chunks), print_config(config.generate),
         std::to_string(config.seed), tokenizer_->fingerprint()})
     feed(hash, part);
-  if (config.generate.round_trip > 0) feed(hash, fingerprint_model_files(base));
+  if (config.generate.round_trip > 0) {  // its model decides too
+    feed(hash, fingerprint_model_files(base));
+    feed(hash, print_config(config.model));
+  }
   for (const Document& document : read_.documents) feed(hash, document);
   key_ = hash.hex();
-  passages_ = make_passages(read_.documents, config.chunks, *tokenizer_);
-  parts_ = split_documents(read_.documents, config.generate.split, config.seed);
+}
+
+void QuestionGeneration::cut() {
+  passages_ = make_passages(read_.documents, config_.chunks, *tokenizer_);
+  parts_ = split_documents(read_.documents, config_.generate.split, config_.seed);
 }
 
 Passages QuestionGeneration::passages_to_ask_about(const std::vector<std::int64_t>& rows) const {
@@ -110,13 +118,7 @@ void QuestionGeneration::ask(const StopRequested& stop) {
 
 // A question is kept where the base model finds its passage among the first few.
 void QuestionGeneration::keep_round_trips() {
-  EmbedOptions options;
-  options.device = config_.device;
-  options.max_length = config_.model.max_length;
-  options.override_prompts = config_.model.prompts.given;
-  options.query_prompt = config_.model.prompts.query_text();
-  options.document_prompt = config_.model.prompts.document_text();
-  const auto model = resolve_embed_model(config_.model.base, options);
+  const auto model = resolve_embed_model(config_.model.base, base_embed_options(config_));
   std::vector<std::string_view> questions, passages;
   std::vector<std::int64_t> passage_of;
   for (const Passage& passage : passages_.rows) passages.push_back(passage.text);
@@ -129,8 +131,12 @@ void QuestionGeneration::keep_round_trips() {
   const RoundTrip found =
       keep_round_trip(*model, questions, passage_of, passages, config_.generate.round_trip);
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < questions_.size(); ++i)
-    if (found.keep[i]) questions_[kept++] = std::move(questions_[i]);
+  for (std::size_t i = 0; i < questions_.size(); ++i) {
+    if (!found.keep[i]) continue;
+    if (kept != i)
+      questions_[kept] = std::move(questions_[i]);  // moved to itself it would be empty
+    ++kept;
+  }
   questions_.resize(kept);
   dropped_.push_back(str_cat(found.dropped, " not found again by the base model"));
 }

@@ -24,13 +24,17 @@ struct GenerationEstimate {
 
 class QuestionGeneration {
  public:
-  // Reads and cuts the documents.
+  // Reads the documents.
   explicit QuestionGeneration(const RunConfig& config);
 
   // Of everything that decides the result: documents, settings, tokenizer; with
-  // generate.round_trip the base model.
+  // generate.round_trip the base model and how it embeds.
   const Fingerprint& key() const { return key_; }
   const DocumentSet& read() const { return read_; }
+
+  // Makes passages of the documents; before all that follows. Not needed where the key alone says
+  // that everything is there.
+  void cut();
   const Passages& passages() const { return passages_; }
 
   // What asking will take. Nobody is asked.

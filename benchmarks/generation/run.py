@@ -206,8 +206,7 @@ def main(arguments=None):
         print(f"no table: {failure}", file=sys.stderr)
         return 1
     path, lines = report(options, facts, results)
-    print("\n".join(lines))
-    print(f"\nreport: {measured.shown(path)}", file=sys.stderr)
+    measured.tell(path, lines)
     return 0
 
 

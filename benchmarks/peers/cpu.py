@@ -242,8 +242,7 @@ def main(arguments=None):
     path = measured.write_report(
         options.reports, "cpu", lines, {"facts": facts, "measurements": measurements} | raw
     )
-    print("\n".join(lines))
-    print(f"\nreport: {measured.shown(path)}", file=sys.stderr)
+    measured.tell(path, lines)
     return 0
 
 

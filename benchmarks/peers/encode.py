@@ -294,8 +294,7 @@ def main(arguments=None):
     lines += ["## Where", "", *measured.table(("what", "value"), facts.items())]
     raw = {"facts": facts, "measurements": beside} | raw
     path = measured.write_report(options.reports, f"encode-{options.data}", lines, raw)
-    print("\n".join(lines))
-    print(f"\nreport: {measured.shown(path)}", file=sys.stderr)
+    measured.tell(path, lines)
     return 0
 
 

@@ -150,3 +150,9 @@ def shown(path):
     """A path for a report: of the project, or only its last part; never this machine's."""
     path = pathlib.Path(path).resolve()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def tell(path, lines):
+    """The report on stdout, where it was written on stderr."""
+    print("\n".join(lines))
+    print(f"\nreport: {shown(path)}", file=sys.stderr)

@@ -249,8 +249,7 @@ def main(arguments=None):
         print(f"no comparison: {failure}", file=sys.stderr)
         return 1
     path, lines = report(options, facts, results)
-    print("\n".join(lines))
-    print(f"\nreport: {measured.shown(path)}", file=sys.stderr)
+    measured.tell(path, lines)
     return 0
 
 

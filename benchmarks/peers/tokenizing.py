@@ -151,8 +151,7 @@ def main(arguments=None):
     path = measured.write_report(
         options.reports, "tokenizing", lines, {"facts": facts, "measurements": beside}
     )
-    print("\n".join(lines))
-    print(f"\nreport: {measured.shown(path)}", file=sys.stderr)
+    measured.tell(path, lines)
     return 0
 
 

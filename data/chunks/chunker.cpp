@@ -11,11 +11,11 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "core/hash.h"
 #include "core/parallel.h"
 #include "data/chunks/near_duplicates.h"
 #include "data/chunks/sentences.h"
 #include "data/chunks/words.h"
+#include "data/text_id.h"
 #include "data/tokenizers/characters.h"
 
 namespace attune {
@@ -187,7 +187,7 @@ class Chunker {
       if (!passage.text.empty()) passage.text += '\n';
       passage.text.append(pieces_[i].text.data(), last);
     }
-    passage.id = sha256(passage.text).substr(0, 16);
+    passage.id = text_id(passage.text);
     passage.document = number_;
     passage.title = document_.content.title;
     passage.section = pieces_[begin].section - document_.content.sections.data();

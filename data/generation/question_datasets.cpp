@@ -13,11 +13,10 @@
 #include "data/documents/documents.h"
 #include "data/folded_text.h"
 #include "data/generation/headings.h"
+#include "data/text_id.h"
 
 namespace attune {
 namespace {
-
-std::string id_of(const std::string& text) { return sha256(text).substr(0, 16); }
 
 // Folded questions of the parts that training must not see.
 using Held = std::unordered_set<std::string>;
@@ -40,10 +39,10 @@ class PairCollector {
   void add(const std::string& query, const std::string& text) {
     const auto [found, is_new] = row_of_.try_emplace(query, dataset_.relevant_docs.size());
     if (is_new) {
-      dataset_.queries.add(id_of(query), query);
+      dataset_.queries.add(text_id(query), query);
       dataset_.relevant_docs.emplace_back();
     }
-    const std::string id = id_of(text);
+    const std::string id = text_id(text);
     dataset_.corpus.add(id, text);
     const std::int64_t row = dataset_.corpus.find(id);
     std::vector<std::int64_t>& relevant = dataset_.relevant_docs[found->second];
@@ -51,7 +50,7 @@ class PairCollector {
     relevant.push_back(row);
     ++pairs_;
   }
-  void add_passage(const std::string& text) { dataset_.corpus.add(id_of(text), text); }
+  void add_passage(const std::string& text) { dataset_.corpus.add(text_id(text), text); }
   std::int64_t pairs() const { return pairs_; }
   EmbeddingQAFinetuneDataset take() { return std::move(dataset_); }
 

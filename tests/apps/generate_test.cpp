@@ -79,6 +79,20 @@ TEST_F(Generate, ADryRunWritesNothing) {
   EXPECT_FALSE(fs::exists(folder_ / "out"));
 }
 
+TEST_F(Generate, TheRoundTripDependsOnHowTheBaseModelEmbeds) {
+  write_documents();
+  write_config("  paths: [docs]\n", "  generators: [headings]\n  round_trip: 12\n");
+  const Outcome all = run({"generate", "make.yaml"});
+  ASSERT_EQ(all.code, 0) << all.err;
+  EXPECT_NE(all.err.find(" 0 not found again"), std::string::npos) << all.err;
+  const Outcome prompted = run({"generate", "make.yaml", "model.prompts.query=find: "});
+  EXPECT_EQ(prompted.err.find("unchanged"), std::string::npos) << prompted.err;
+  const Outcome first = run({"generate", "make.yaml", "generate.round_trip=1"});
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_EQ(first.err.find(" 0 not found again"), std::string::npos) << first.err;
+  EXPECT_LT(lines_of("questions.jsonl").size(), 12u);
+}
+
 TEST_F(Generate, ALanguageModelIsAskedOnceForEachPassage) {
   write_documents();
   const FakeLlmServer server(R"({"script": [{"status": 503}], "then": {}})");

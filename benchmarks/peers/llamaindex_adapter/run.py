@@ -277,8 +277,7 @@ def main(arguments=None):
         ],
     }
     path = measured.write_report(options.reports, "llamaindex_adapter", lines, raw)
-    print("\n".join(lines))
-    print(f"\nreport: {measured.shown(path)}", file=sys.stderr)
+    measured.tell(path, lines)
     return 0
 
 

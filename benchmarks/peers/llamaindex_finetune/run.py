@@ -277,8 +277,7 @@ def main(arguments=None):
         return 1
     result = verdict(runs)
     path, lines = report(options, facts, base, runs, result)
-    print("\n".join(lines))
-    print(f"\nreport: {measured.shown(path)}", file=sys.stderr)
+    measured.tell(path, lines)
     return 0 if all(value["holds"] for value in result.values()) else 1
 
 

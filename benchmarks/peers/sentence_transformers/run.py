@@ -284,8 +284,7 @@ def main(arguments=None):
     except (AttuneFailed, DifferentWork, ValueError) as failure:
         print(f"no comparison: {failure}", file=sys.stderr)
         return 1
-    print("\n".join(lines))
-    print(f"\nreport: {measured.shown(path)}", file=sys.stderr)
+    measured.tell(path, lines)
     return 0
 
 
