@@ -1,43 +1,59 @@
 #!/usr/bin/env python3
 """attune's chunker against llama-index-core's SentenceSplitter, one thread each, interleaved.
 
-    .venv/bin/python benchmarks/peers/chunking.py BINARY [--rounds 5] [--help]
+    .venv/bin/python benchmarks/peers/chunking.py [--rounds 7] [--help]
 
-BINARY is benchmarks/chunking/chunking_benchmark.cpp, built in release mode. Documents are runs of
-40 passages of SQuAD (English) and XQuAD's articles (Chinese), their paragraphs joined by line
+attune's time is what chunking_benchmark prints (benchmarks/chunking). Documents are runs of 40
+passages of SQuAD (English) and XQuAD's articles (Chinese), their paragraphs joined by line
 feeds; both programs cut them into passages of at most --size tokens of the same tokenizer, without
 overlap, on one thread.
 A time is that of cutting alone, without loading. attune's includes the search for near copies,
-which the peer does not have. Medians over the rounds.
+which the peer does not have. Medians and quartiles
+over the rounds, in the report.
 """
 
 import argparse
 import importlib.metadata
 import json
+import os
 import pathlib
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 import measured
-import tokenizers
+
+from parity import corpora
+
+HEADS = ("documents", "count", "MB", "attune: documents/s (passages)", "peer", "ratio")
 
 
-def squad(path):
+def parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=254, help="tokens of a passage at most")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--benchmark",
+        type=pathlib.Path,
+        default=measured.ROOT / "build/release/chunking_benchmark",
+        help="attune's chunker alone (cmake --build build/release --target chunking_benchmark)",
+    )
+    measured.add_options(parser)
+    return parser.parse_args(arguments)
+
+
+def squad(data):
     """Texts of 40 passages, about an article each: they stand in the order of their articles."""
-    corpus = json.loads(path.read_text("utf-8"))["corpus"]
-    paragraphs = list(corpus.values())
+    paragraphs = list(data["corpus"].values())
     return ["\n".join(paragraphs[i : i + 40]) for i in range(0, len(paragraphs), 40)]
 
 
-def xquad(path):
-    articles = json.loads(path.read_text("utf-8"))["data"]
-    return ["\n".join(p["context"] for p in article["paragraphs"]) for article in articles]
+def xquad(data):
+    return ["\n".join(p["context"] for p in article["paragraphs"]) for article in data["data"]]
 
 
 def peer_of(model, size):
+    import tokenizers
     from llama_index.core.node_parser import SentenceSplitter
 
     tokenizer = tokenizers.Tokenizer.from_file(str(model / "tokenizer.json"))
@@ -58,62 +74,103 @@ def time_peer(splitter, texts):
     return time.perf_counter() - began, passages
 
 
-def time_attune(options, path):
-    ran = subprocess.run(
-        [options.binary, options.base, path, str(options.size), "1"],
+def time_attune(options, place):
+    done = subprocess.run(
+        [options.benchmark, options.base, place, str(options.size), "1"],
         stdout=subprocess.PIPE,
         check=True,
     )
-    answer = json.loads(ran.stdout)
+    answer = json.loads(done.stdout)
     return answer["seconds"], answer["passages"]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("binary", type=pathlib.Path)
-    parser.add_argument("--data", type=pathlib.Path, default=measured.ROOT.parent / "shared/data")
-    parser.add_argument("--base", type=pathlib.Path, help="model directory; all-MiniLM-L6-v2")
-    parser.add_argument("--size", type=int, default=254)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    if options.base is None:
-        from parity import checkpoints
+def read_sets():
+    """{name: texts}; raises FileNotFoundError, with what is missing."""
+    sets = {}
+    for name, read, file in (
+        ("SQuAD, English", squad, "squad_v11/retrieval/test.json"),
+        ("XQuAD, Chinese", xquad, "xquad/raw/xquad.zh.json"),
+    ):
+        path = corpora.find(file)
+        if path is None:
+            raise FileNotFoundError(f"{file} is not in the shared data beside the repository")
+        sets[name] = read(corpora.read(path))
+    return sets
 
-        options.base = checkpoints.find_base_model()
-    if options.base is None or not options.binary.is_file():
-        sys.exit("all-MiniLM-L6-v2 (scripts/setup --peers, or --base) or BINARY is not there")
-    sets = {
-        "SQuAD, English": squad(options.data / "squad_v11/retrieval/test.json"),
-        "XQuAD, Chinese": xquad(options.data / "xquad/raw/xquad.zh.json"),
+
+def measure(options, name, texts, splitter):
+    """One row of the table, and its raw numbers."""
+    place = options.work / "texts.json"
+    place.write_text(json.dumps(texts), "utf-8")
+    seconds = {"attune": [], "peer": []}
+    for number in range(options.rounds):
+        mine, my_passages = time_attune(options, place)
+        peer, their_passages = time_peer(splitter, texts)
+        seconds["attune"].append(mine)
+        seconds["peer"].append(peer)
+        print(f"{name}, round {number + 1}: {mine:.3f} s, {peer:.3f} s", file=sys.stderr, flush=True)
+    ratio = measured.spread([p / m for m, p in zip(seconds["attune"], seconds["peer"])])
+    speeds = {
+        who: measured.spread([len(texts) / taken for taken in times])["median"]
+        for who, times in seconds.items()
     }
+    row = (
+        name,
+        len(texts),
+        f"{sum(len(text.encode()) for text in texts) / 1e6:.2f}",
+        f"{speeds['attune']:.0f} ({my_passages})",
+        f"{speeds['peer']:.1f} ({their_passages})",
+        f"{ratio['median']:.1f} ({ratio['low']:.1f} to {ratio['high']:.1f})",
+    )
+    return row, {"name": f"chunking, {name}", **seconds}
+
+
+def page(options, facts, rows):
+    return [
+        f"# Chunking: attune and llama-index-core's SentenceSplitter ({facts['date']})",
+        "",
+        f"{options.rounds} rounds, interleaved; passages of at most {options.size} tokens of the "
+        "same tokenizer, no overlap, one thread each; attune's time includes its search for near "
+        "copies. Medians over rounds, of the ratio (the peer's time to attune's in the same round) "
+        "the quartiles too.",
+        "",
+        *measured.table(HEADS, rows),
+        "",
+        "## Where",
+        "",
+        *measured.table(("what", "value"), facts.items()),
+    ]
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    error = measured.check(options, "chunking")
+    if not error and not options.benchmark.is_file():
+        error = f"{options.benchmark} is not there: build it, or pass --benchmark"
+    try:
+        sets = {} if error else read_sets()
+    except FileNotFoundError as missing:
+        error = str(missing)
+    if error:
+        print(error, file=sys.stderr)
+        return 2
+    options.threads = 1
+    _, facts = measured.begin(options)
+    facts["llama-index-core"] = importlib.metadata.version("llama-index-core")
     splitter = peer_of(options.base, options.size)
-    rows = []
-    for name, texts in sets.items():
-        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
-            json.dump(texts, file)
-            file.flush()
-            ours, theirs = [], []
-            for _ in range(options.rounds):
-                seconds, our_passages = time_attune(options, file.name)
-                ours.append(seconds)
-                seconds, their_passages = time_peer(splitter, texts)
-                theirs.append(seconds)
-        mine, peer = statistics.median(ours), statistics.median(theirs)
-        rows.append(
-            [
-                name,
-                len(texts),
-                f"{sum(len(text.encode()) for text in texts) / 1e6:.2f}",
-                f"{len(texts) / mine:.0f} ({our_passages})",
-                f"{len(texts) / peer:.1f} ({their_passages})",
-                f"{peer / mine:.0f}x",
-            ]
-        )
-    version = importlib.metadata.version("llama-index-core")
-    print(f"llama-index-core {version}, {options.size} tokens, one thread, {measured.processor()}")
-    heads = ["documents", "count", "MB", "attune: documents/s (passages)", "peer", "ratio"]
-    print("\n".join(measured.table(heads, rows)))
+    measurements = [measure(options, name, texts, splitter) for name, texts in sets.items()]
+    facts["load after"] = round(os.getloadavg()[0], 2)
+    facts["base"] = options.base_name
+    lines = page(options, facts, [row for row, _ in measurements])
+    path = measured.write_report(
+        options.reports,
+        "chunking",
+        lines,
+        {"facts": facts, "measurements": [raw for _, raw in measurements]},
+    )
+    measured.tell(path, lines)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
