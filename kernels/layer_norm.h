@@ -75,7 +75,7 @@ void add_layer_norm_backward_cpu(const AddLayerNorm& norm, const AddLayerNormBac
 // `rows` alone: equal bits in every run and on every GPU. `workspace`: device memory, undefined
 // contents, norm_workspace(rows, width) floats; null where grad_weight and grad_bias are.
 // `stream` is a cudaStream_t. Returns a cudaError_t: of a launch, or cudaErrorInvalidValue.
-inline constexpr std::int64_t kMaxNormWidth = 16384;
+inline constexpr std::int64_t kMaxNormWidth = 8192;
 std::int64_t norm_workspace(std::int64_t rows, std::int64_t width);
 template <class T>
 int add_layer_norm_forward_cuda(const AddLayerNorm& norm, const AddLayerNormForward<T>& data,
