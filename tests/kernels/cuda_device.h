@@ -14,6 +14,9 @@
 #include <string>
 #include <vector>
 
+#ifdef ATTUNE_WITH_CUDA_KERNELS
+#include <cuda_runtime_api.h>
+#endif
 #include <gtest/gtest.h>
 
 #include "kernels/cuda/table.h"
@@ -24,22 +27,12 @@ namespace attune {
 
 enum class CudaPlace : std::uint8_t { kForward, kReverse, kShuffled, kGpu };
 
-#ifdef ATTUNE_WITH_CUDA_KERNELS
-// Declared by hand: the toolkit's header goes by the name of the emulation's.
-extern "C" {
-int cudaGetDeviceCount(int* count);
-int cudaMalloc(void** memory, std::size_t bytes);
-int cudaFree(void* memory);
-int cudaMemcpy(void* to, const void* from, std::size_t bytes, int direction);
-}
-#endif
-
 // Memory of the place a test runs at.
 inline void* allocate_at(CudaPlace place, std::size_t bytes) {
   void* memory = nullptr;
 #ifdef ATTUNE_WITH_CUDA_KERNELS
   if (place == CudaPlace::kGpu) {
-    if (cudaMalloc(&memory, bytes) != 0) throw std::bad_alloc();
+    if (cudaMalloc(&memory, bytes) != cudaSuccess) throw std::bad_alloc();
     return memory;
   }
 #endif
@@ -64,8 +57,9 @@ inline void free_at(CudaPlace place, void* memory) {
 inline void copy_at(CudaPlace place, void* to, const void* from, std::size_t bytes, bool to_host) {
 #ifdef ATTUNE_WITH_CUDA_KERNELS
   if (place == CudaPlace::kGpu) {
-    const int code = cudaMemcpy(to, from, bytes, to_host ? 2 : 1);
-    if (code != 0) throw std::runtime_error(cuda_error_text(code));
+    const cudaError_t code =
+        cudaMemcpy(to, from, bytes, to_host ? cudaMemcpyDeviceToHost : cudaMemcpyHostToDevice);
+    if (code != cudaSuccess) throw std::runtime_error(cudaGetErrorString(code));
     return;
   }
 #endif
@@ -79,7 +73,7 @@ inline std::string why_not(CudaPlace place) {
   if (place != CudaPlace::kGpu) return {};
 #ifdef ATTUNE_WITH_CUDA_KERNELS
   int count = 0;
-  if (cudaGetDeviceCount(&count) == 0 && count > 0) return {};
+  if (cudaGetDeviceCount(&count) == cudaSuccess && count > 0) return {};
   return "no GPU here";
 #else
   return "this build has no CUDA";

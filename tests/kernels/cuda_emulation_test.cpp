@@ -1,10 +1,11 @@
 // That the stand-in for a GPU runs kernels rightly, and finds what it promises to find.
-#include <cuda_runtime.h>
-
+#include <cmath>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "tests/cuda_emulation/cuda_runtime.h"
 #include "tests/cuda_emulation/emulator.h"
 
 namespace attune {
