@@ -70,11 +70,12 @@ class PoolingOnDevice : public CudaTest {
     ATTUNE_EXPECT_CUDA(pool_backward_cuda<T>(pooling, device(grad_out), normalize ? to : nullptr,
                                              inverse_norm, from, grad, nullptr));
     expect_near(host(to, vectors), out, 2e-6, 2e-6, "out");
-    if (normalize) expect_near(host(inverse_norm, batch.sequences()), inverse, 0, 1e-5, "norm");
+    if (normalize && width > 0)
+      expect_near(host(inverse_norm, batch.sequences()), inverse, 0, 1e-5, "norm");
     if (from) {
       EXPECT_EQ(host(from, batch.sequences() * width), largest);
     }
-    expect_near(host(grad, count), grad_x, 5e-6, kRounding<T> + 5e-6, "grad_x");
+    expect_near(host(grad, count), grad_x, 5e-6, 2 * kRounding<T> + 5e-6, "grad_x");
   }
 };
 
