@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -150,6 +151,12 @@ def shown(path):
     """A path for a report: of the project, or only its last part; never this machine's."""
     path = pathlib.Path(path).resolve()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def told(message, length=300):
+    """What a program said, for a report: one line, cut, without this machine's folders."""
+    message = re.sub(r"(?<![\w.:/])/(?:[\w.+-]+/)+", "", str(message))
+    return " ".join(message.replace("|", "/").split())[:length]
 
 
 def tell(path, lines):
