@@ -242,8 +242,8 @@ benchmark() {  # benchmark NAME SECONDS PART...: gpu.py ends itself before the s
     --reports "$PWD/$kept/reports" --seconds "$seconds" --only "$@"
 }
 
-benchmarks_train() { benchmark benchmarks-train 400 train profile; }
-benchmarks_rest() { benchmark benchmarks-rest 330 adapter encode large; }
+benchmarks_train() { benchmark benchmarks-train 480 train profile; }
+benchmarks_rest() { benchmark benchmarks-rest 480 adapter encode large; }
 
 check() {
   local phase

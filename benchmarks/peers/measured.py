@@ -8,6 +8,7 @@ import os
 import pathlib
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -75,12 +76,13 @@ def processor():
 def facts(attune, threads):
     from parity import peer_training
 
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    )
+    commit = ""
+    if shutil.which("git"):
+        asked = ["git", "rev-parse", "--short", "HEAD"]
+        commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True).stdout.strip()
     return {
         "date": datetime.date.today().isoformat(),
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": commit or "unknown",
         "attune": attune.version(),
         **peer_training.versions(),
         "python": platform.python_version(),

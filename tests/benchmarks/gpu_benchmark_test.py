@@ -7,6 +7,7 @@ With ATTUNE its tiny form, too, runs with both programs on the processor: minute
 """
 
 import contextlib
+import dataclasses
 import io
 import json
 import math
@@ -119,6 +120,13 @@ class Settings(unittest.TestCase):
         self.assertEqual([one.seconds for one in tried], [3.0, None, 1.0, None])
         self.assertIn("no such kernel", tried[1].said)
         self.assertIn("stopped after 5 s", tried[3].said)
+
+    def test_deep_encoders_are_compiled_layer_by_layer(self):
+        for name, layers in (("bge-base", 12), ("modernbert-base", 13)):
+            encoder = models._encoder(dataclasses.replace(models.TINY[name], layers=layers))
+            peer_runs.compile_model(encoder)
+            compiled = [m for m in encoder.modules() if m._compiled_call_impl is not None]
+            self.assertEqual(len(compiled), 1 if layers == 12 else 13, name)
 
     def test_none_that_runs_is_an_error(self):
         with self.assertRaisesRegex(ValueError, "in no setting"):

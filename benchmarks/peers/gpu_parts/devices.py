@@ -105,7 +105,7 @@ def _run(command, environment, seconds):
     return done.stdout
 
 
-def profile(command, work, threads, seconds, skip=2000, count=2000):
+def profile(command, work, threads, seconds, skip=1000, count=1500):
     """(kernels, how) of a command: [(name, calls, ms)] by nsys or ncu, or None and why not. ncu is
     shown the `count` kernels after the first `skip`, one by one.
     """

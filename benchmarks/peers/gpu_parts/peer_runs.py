@@ -42,7 +42,7 @@ class Setting:
 SETTINGS = (
     Setting("SDPA"),
     Setting("SDPA, 4 loader processes", workers=4),
-    Setting("SDPA, compiled, 4 loader processes", compiled=True, workers=4),
+    Setting("SDPA, torch.compile, 4 loader processes", compiled=True, workers=4),
     Setting("flash-attention, 4 loader processes", attention="flash_attention_2", workers=4),
 )
 
@@ -147,10 +147,7 @@ def train(directory, rows, settings, setting, warm_up=0, loss=None, profile=Fals
     device = settings.device
     # One process tokenises with all threads; several of them with one each.
     os.environ["TOKENIZERS_PARALLELISM"] = "false" if setting.workers else "true"
-    model = peer_training.load(directory, settings, attn_implementation=setting.attention)
-    if setting.compiled:
-        torch._dynamo.reset()
-        model[0].auto_model.compile(dynamic=True)
+    model = _model(directory, settings, setting)
     clock = _Clock(device, warm_up, settings.max_steps, profile)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -187,6 +184,51 @@ def train(directory, rows, settings, setting, warm_up=0, loss=None, profile=Fals
     del trainer, model
     free(device)
     return run
+
+
+DEEP = 12  # layers; compiling a deeper model as a whole takes minutes
+
+
+def compile_model(encoder):
+    """As a whole, or, where that takes too long, each layer (one compiled form serves them all)."""
+    torch._dynamo.reset()
+    layers = encoder.config.num_hidden_layers
+    if layers <= DEEP:
+        encoder.compile(dynamic=True)
+        return
+    (stack,) = [
+        module
+        for module in encoder.modules()
+        if isinstance(module, torch.nn.ModuleList) and len(module) == layers
+    ]
+    for layer in stack:
+        layer.compile(dynamic=True)
+
+
+_compiled = {}  # the last one: what it was made of, the model, its weights before any training
+
+
+def forget_compiled():
+    _compiled.clear()
+
+
+def _model(directory, settings, setting):
+    """Loaded, or the last compiled one with its first weights: compiling is not what is timed."""
+    made_of = (str(directory), settings.dropout, settings.max_length, setting)
+    if setting.compiled and _compiled.get("made of") == made_of:
+        model = _compiled["model"]
+        for name in ("forward", "_original_forward"):  # accelerate's wrapper of the last trainer
+            vars(model).pop(name, None)
+        model.load_state_dict(_compiled["weights"])
+        return model
+    forget_compiled()
+    free(settings.device)
+    model = peer_training.load(directory, settings, attn_implementation=setting.attention)
+    if setting.compiled:
+        compile_model(model[0].auto_model)
+        weights = {name: value.cpu().clone() for name, value in model.state_dict().items()}
+        _compiled.update({"made of": made_of, "model": model, "weights": weights})
+    return model
 
 
 @dataclasses.dataclass
@@ -231,6 +273,7 @@ def try_each(settings, measure, device, seconds_left):
             with at_most(limit):
                 tried.append(Tried(setting.name, setting, measure(setting)))
         except Exception as failure:  # whatever the peer's libraries raise
+            forget_compiled()
             said = measured.told(f"{type(failure).__name__}: {failure}", 160)
             tried.append(Tried(setting.name, setting, None, said))
         free(device)
@@ -259,8 +302,8 @@ class Encoder:
         )
         self.model.max_seq_length = max_length
         if compiled:
-            torch._dynamo.reset()
-            self.model[0].auto_model.compile(dynamic=True)
+            forget_compiled()
+            compile_model(self.model[0].auto_model)
 
     def __call__(self, texts, batch_size):
         """(vectors, seconds), tokenisation included."""

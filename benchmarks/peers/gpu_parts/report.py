@@ -2,6 +2,7 @@
 
 import measured
 from gpu_parts import devices
+from gpu_parts.peer_runs import DEEP
 
 
 def spread_of(ratio, form=".2f"):
@@ -98,7 +99,8 @@ def tried_page(tried):
     return [
         "## The peer's settings",
         "",
-        "Each tried once before; the fastest is the one compared with.",
+        "Each tried once before; the fastest is the one compared with, with dropout as without it. "
+        f"torch.compile: of the whole encoder, of each layer where there are more than {DEEP}.",
         "",
         *measured.table(("row", "setting", "a step (encode: all texts)"), cells),
         "",

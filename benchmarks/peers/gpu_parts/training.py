@@ -36,20 +36,26 @@ class Work:
     batch: int = 0
     steps: int = 24
     dropout: float | None = 0.0  # None: the model's own
+    like: str = ""  # row whose choice of the peer's setting is taken
 
 
 TRAINING = (
     Work("d=384 (MiniLM)", "base", 3, 0.45, steps=40),
+    Work("64 pairs (MiniLM)", "base", 5, batch=64, steps=100),
     Work("d=768 (bge-base)", "bge-base", 2, 0.55),
     Work("d=1024 (bge-large)", "bge-large", 1.7, 0.60, steps=16),
-    Work("64 pairs (MiniLM)", "base", 5, batch=64, steps=100),
-    Work("d=384 (MiniLM), dropout 0.1", "base", steps=40, dropout=None),
+    Work("d=384 (MiniLM), dropout 0.1", "base", steps=40, dropout=None, like="d=384 (MiniLM)"),
     Work("ModernBERT-base", "modernbert-base"),
-    Work("d=768 (bge-base), dropout 0.1", "bge-base", dropout=None),
+    Work("d=768 (bge-base), dropout 0.1", "bge-base", dropout=None, like="d=768 (bge-base)"),
 )
 
 
-TINY_TRAINING = ("d=384 (MiniLM)", "d=768 (bge-base)", "ModernBERT-base")
+TINY_TRAINING = (
+    "d=384 (MiniLM)",
+    "d=768 (bge-base)",
+    "d=384 (MiniLM), dropout 0.1",
+    "ModernBERT-base",
+)
 
 
 def flops_a_token(shape, lengths):
@@ -81,6 +87,21 @@ def loss_verdict(rounds):
     return means | {"spread": spread, "within": apart <= spread, "seeds": len(rounds)}
 
 
+def choose(bench, work, base, dataset, settings):
+    """The peer's fastest setting, in short runs."""
+    warm_up = bench.sizes.warm_up
+    can, cannot = peer_runs.settings_to_try(bench.device, not bench.options.no_compile)
+    short = dataclasses.replace(settings, max_steps=min(settings.max_steps, warm_up + 6))
+    tried = peer_runs.try_each(
+        can,
+        lambda one: peer_runs.train(base, dataset, short, one, warm_up).seconds,
+        bench.device,
+        bench.left,
+    )
+    bench.tried += [(work.name, one) for one in [*tried, *cannot]]
+    return peer_runs.best(tried)
+
+
 def train_row(bench, work):
     bench.need(40)
     sizes, shape = bench.sizes, bench.shapes[work.model]
@@ -103,16 +124,8 @@ def train_row(bench, work):
         device=bench.device,
     )
 
-    can, cannot = peer_runs.settings_to_try(bench.device, not bench.options.no_compile)
-    short = dataclasses.replace(settings, max_steps=min(steps, sizes.warm_up + 6))
-    tried = peer_runs.try_each(
-        can,
-        lambda one: peer_runs.train(base, dataset, short, one, sizes.warm_up).seconds,
-        bench.device,
-        bench.left,
-    )
-    bench.tried += [(work.name, one) for one in [*tried, *cannot]]
-    setting = peer_runs.best(tried)
+    setting = bench.chosen.get(work.like) or choose(bench, work, base, dataset, settings)
+    bench.chosen[work.name] = setting
 
     rounds, cost = [], 0.0
     for number in range(bench.options.rounds):
