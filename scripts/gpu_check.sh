@@ -7,7 +7,8 @@
 #
 #   scripts/gpu_check.sh pack      where scripts/setup --peers has run: puts into build/gpu-carry what such a machine
 #                                  lacks (small libraries, base model, wheels), with the sources under 64 MiB
-#   scripts/gpu_check.sh prove     there, too: builds the rooms without torch from the packed libraries alone
+#   scripts/gpu_check.sh prove [JOBS [TARGET]]
+#                                  there, too: builds plain_tests (or TARGET) from the packed libraries alone
 #   scripts/gpu_check.sh [PHASE..] on the GPU machine; without a phase: all, in this order. What is built and measured
 #                                  stays in build/, so the phases may be calls of their own:
 #     build            configures and builds everything
@@ -110,7 +111,7 @@ configure_arguments() {  # configure_arguments DIR: for cmake, of what is unpack
 }
 
 prove() {
-  local place=$PWD/build/gpu-prove arguments outside
+  local place=$PWD/build/gpu-prove target=${2:-plain_tests} arguments outside
   [[ -f $carry/libraries.tar.gz ]] || fail "$carry/libraries.tar.gz is not there: scripts/gpu_check.sh pack"
   set -e
   rm -rf "$place/unpacked"
@@ -118,19 +119,18 @@ prove() {
   mapfile -t arguments < <(configure_arguments "$place/unpacked")
   cmake -S . -B "$place" -G Ninja -DCMAKE_BUILD_TYPE=Release -DATTUNE_TORCH=OFF \
     -DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF "${arguments[@]}"
-  cmake --build "$place" --target plain_tests ${1:+--parallel "$1"}
-  # The compiler looks into /usr/include by itself, so what was really read is compared with what is packed.
+  cmake --build "$place" --target "$target" ${1:+--parallel "$1"}
+  # The compiler looks into /usr/include by itself: what was read may be the project's, packed, or the compiler's own.
   outside=$({
-    ninja -C "$place" -t deps | sed -n 's/^ \+//p'
-    ninja -C "$place" -t commands plain_tests | tr ' ' '\n' | grep '^/.*\.a$'
-    sed -nE 's/^(GTest|nlohmann_json)_DIR:PATH=(.*)/\2/p' "$place/CMakeCache.txt" | sed 's|$|/|'
-  } | sort -u | grep -v "^$place/" |
-    grep -Ff <(tar --list --gzip --file "$carry/libraries.tar.gz" | sed 's|^|/|'; echo /usr/lib/x86_64-linux-gnu/cmake/
-      echo /usr/share/cmake/) || true)
-  [[ -z $outside ]] || fail "taken from the system although it is packed:
+    ninja -C "$place" -t deps | sed -nE 's|^ +(/.*)|\1|p'
+    ninja -C "$place" -t commands "$target" | tr ' ' '\n' | grep '^/.*\.a$'
+    sed -nE 's/^(GTest|nlohmann_json)_DIR:PATH=(.*)/\2/p' "$place/CMakeCache.txt"
+  } | sort -u | grep -v "^$PWD/" | xargs dpkg-query --search 2>&1 |
+    grep -vE '^(libc6|libstdc\+\+-[0-9]+|linux-libc|libgcc-[0-9]+)-dev(:[a-z0-9]+)?: ' || true)
+  [[ -z $outside ]] || fail "not packed, or packed and yet taken from the system:
 $outside"
-  "$place/plain_tests" --gtest_brief=1
-  echo "built from the packed libraries alone, and the tests of the rooms without torch pass"
+  [[ $target != plain_tests ]] || "$place/plain_tests" --gtest_brief=1
+  echo "$target is built from the packed libraries alone ($(ninja -C "$place" -t deps | grep -c ': #deps') files)"
 }
 
 # Checking.
@@ -209,7 +209,7 @@ build() {
     step build 480 cmake --build $build --parallel "$(nproc)"
 }
 
-tests() { step cuda-tests 180 ctest --test-dir $build -L cuda --output-on-failure --no-tests=error; }
+tests() { step cuda-tests 180 ctest --test-dir $build -L cuda --parallel 4 --output-on-failure --no-tests=error; }
 
 sanitize() {
   local binary tool

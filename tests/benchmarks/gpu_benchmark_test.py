@@ -13,11 +13,13 @@ import json
 import math
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "peers"))
@@ -234,6 +236,28 @@ class Page(unittest.TestCase):
 
 @unittest.skipUnless(os.environ.get("ATTUNE"), "ATTUNE, the built program, is not given")
 class TinyRun(unittest.TestCase):
+    def test_stopped_from_outside_it_reports_what_is_there(self):
+        def interrupted(running, options, found):
+            found["adapter"] = {"name": "adapter", "said": "no time left"}
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+
+        with tempfile.TemporaryDirectory() as folder:
+            with (
+                unittest.mock.patch.object(gpu, "measure", interrupted),
+                contextlib.redirect_stdout(io.StringIO()) as out,
+            ):
+                status = gpu.main(
+                    [
+                        *("--tiny", "--device", "cpu", "--attune", os.environ["ATTUNE"]),
+                        *("--work", f"{folder}/work", "--reports", f"{folder}/reports"),
+                    ]
+                )
+            (page,) = pathlib.Path(folder, "reports").glob("gpu-*.md")
+            self.assertIn("| stopped | before the end", page.read_text(encoding="utf-8"))
+        self.assertEqual(status, 1)
+        self.assertIn("Not measured: no time left.", out.getvalue())
+
     def test_every_part_has_figures_or_says_why_not(self):
         attune = pathlib.Path(os.environ["ATTUNE"]).resolve()
         with tempfile.TemporaryDirectory() as folder:
