@@ -73,6 +73,7 @@ class Bench:
         self.ends = time.monotonic() + options.seconds
         self.tried = []  # (row, Tried) for the report
         self.chosen = {}  # the peer's setting of a training row
+        self.trained = set()  # models that attune has trained
         shapes = models.TINY if options.tiny else models.PUBLISHED
         self.shapes = shapes | {"base": models.shape_of(options.base)}
         self.rate = models.product_rate(self.device, self.sizes.product)

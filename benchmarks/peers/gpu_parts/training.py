@@ -124,6 +124,9 @@ def train_row(bench, work):
         device=bench.device,
     )
 
+    if work.model not in bench.trained:  # before the peer takes minutes for a row that cannot be
+        bench.attune_run(base, data, dataclasses.replace(settings, max_steps=2))
+        bench.trained.add(work.model)
     setting = bench.chosen.get(work.like) or choose(bench, work, base, dataset, settings)
     bench.chosen[work.name] = setting
 
