@@ -1,5 +1,6 @@
 #include "models/artifact.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -18,20 +19,12 @@ namespace fs = std::filesystem;
 std::string text_of(const Json& json) { return json.dump(2) + "\n"; }
 
 Json pooling_json(const EmbeddingModel& model) {
-  const auto has = [&](PoolingMode mode) {
-    for (PoolingMode m : model.directory().pooling)
-      if (m == mode) return true;
-    return false;
-  };
-  const int width = model.pooled_dimension() / static_cast<int>(model.directory().pooling.size());
-  return {{"word_embedding_dimension", width},
-          {"pooling_mode_cls_token", has(PoolingMode::kCls)},
-          {"pooling_mode_mean_tokens", has(PoolingMode::kMean)},
-          {"pooling_mode_max_tokens", has(PoolingMode::kMax)},
-          {"pooling_mode_mean_sqrt_len_tokens", has(PoolingMode::kMeanSqrtLen)},
-          {"pooling_mode_weightedmean_tokens", false},
-          {"pooling_mode_lasttoken", false},
-          {"include_prompt", model.directory().include_prompt}};
+  const std::vector<PoolingMode>& on = model.directory().pooling;
+  Json json = {{"word_embedding_dimension", model.pooled_dimension() / static_cast<int>(on.size())}};
+  for (PoolingMode mode : pooling_modes())
+    json[pooling_switch(mode)] = std::find(on.begin(), on.end(), mode) != on.end();
+  json["include_prompt"] = model.directory().include_prompt;
+  return json;
 }
 
 Json module_json(int index, const std::string& path, const std::string& kind) {

@@ -76,17 +76,18 @@ fs::path inside(const fs::path& root, const std::string& relative, const std::st
 }
 
 std::vector<PoolingMode> read_pooling(const Json& json, const std::string& path) {
-  const PoolingMode known[] = {PoolingMode::kCls, PoolingMode::kMax, PoolingMode::kMean,
-                               PoolingMode::kMeanSqrtLen};
   std::vector<PoolingMode> modes;
   const auto add = [&](const std::string& name) {
-    for (PoolingMode mode : modes)
-      if (name == pooling_name(mode))
+    std::string known;
+    for (PoolingMode mode : pooling_modes()) {
+      known += (known.empty() ? "" : ", ") + std::string(pooling_name(mode));
+      if (name != pooling_name(mode)) continue;
+      if (std::find(modes.begin(), modes.end(), mode) != modes.end())
         throw_error(ErrorKind::kData, path, ": pooling mode '", name, "' is given twice");
-    for (PoolingMode mode : known)
-      if (name == pooling_name(mode)) return modes.push_back(mode);
+      return modes.push_back(mode);
+    }
     throw_error(ErrorKind::kData, path, ": pooling mode '", name,
-                "' is not supported; known: cls, max, mean, mean_sqrt_len_tokens");
+                "' is not supported; known: ", known);
   };
   if (json.contains("pooling_mode")) {  // 5.4 and later: a name, or several
     const Json& value = json["pooling_mode"];
@@ -95,14 +96,9 @@ std::vector<PoolingMode> read_pooling(const Json& json, const std::string& path)
         throw_error(ErrorKind::kData, path, ": \"pooling_mode\" is ", value.dump());
       add(name.get<std::string>());
     }
-  } else {  // classic: six switches; sentence-transformers joins their vectors in this order
-    for (const auto& [key, name] : {std::pair{"pooling_mode_cls_token", "cls"},
-                                    {"pooling_mode_max_tokens", "max"},
-                                    {"pooling_mode_mean_tokens", "mean"},
-                                    {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"},
-                                    {"pooling_mode_weightedmean_tokens", "weightedmean"},
-                                    {"pooling_mode_lasttoken", "lasttoken"}})
-      if (read_bool(json, key, false, path)) add(name);
+  } else {  // classic: six switches
+    for (PoolingMode mode : pooling_modes())
+      if (read_bool(json, pooling_switch(mode), false, path)) modes.push_back(mode);
   }
   if (modes.empty()) throw_error(ErrorKind::kData, path, ": no pooling mode is switched on");
   return modes;

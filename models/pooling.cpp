@@ -75,6 +75,20 @@ at::Tensor pool_one(const at::Tensor& x, const PackedTokens& tokens, PoolingMode
                                 /*unsafe=*/false,
                                 /*initial=*/{});
     }
+    case PoolingMode::kWeightedMean: {
+      at::Tensor weights = (tokens.positions + 1).to(at::kFloat).unsqueeze(1);
+      if (tokens.pooled.defined()) weights = weights * tokens.pooled.unsqueeze(1);
+      const auto sums = [&](const at::Tensor& rows) {
+        return SegmentSum::apply(rows.contiguous(), tokens.cu_seqlens, tokens.token_sequence);
+      };
+      return sums(x * weights) / sums(weights).clamp_min(1e-9);
+    }
+    case PoolingMode::kLastToken: {
+      const at::Tensor last = tokens.cu_seqlens.slice(0, 1).to(at::kLong) - 1;
+      const at::Tensor rows = x.index_select(0, last);
+      return tokens.pooled.defined() ? rows * tokens.pooled.index_select(0, last).unsqueeze(1)
+                                     : rows;
+    }
   }
   throw InternalError("unknown pooling mode");
 }
@@ -91,8 +105,37 @@ const char* pooling_name(PoolingMode mode) {
       return "mean";
     case PoolingMode::kMeanSqrtLen:
       return "mean_sqrt_len_tokens";
+    case PoolingMode::kWeightedMean:
+      return "weightedmean";
+    case PoolingMode::kLastToken:
+      return "lasttoken";
   }
   throw InternalError("unknown pooling mode");
+}
+
+const char* pooling_switch(PoolingMode mode) {
+  switch (mode) {
+    case PoolingMode::kCls:
+      return "pooling_mode_cls_token";
+    case PoolingMode::kMax:
+      return "pooling_mode_max_tokens";
+    case PoolingMode::kMean:
+      return "pooling_mode_mean_tokens";
+    case PoolingMode::kMeanSqrtLen:
+      return "pooling_mode_mean_sqrt_len_tokens";
+    case PoolingMode::kWeightedMean:
+      return "pooling_mode_weightedmean_tokens";
+    case PoolingMode::kLastToken:
+      return "pooling_mode_lasttoken";
+  }
+  throw InternalError("unknown pooling mode");
+}
+
+const std::vector<PoolingMode>& pooling_modes() {
+  static const std::vector<PoolingMode> modes = {
+      PoolingMode::kCls,         PoolingMode::kMax,          PoolingMode::kMean,
+      PoolingMode::kMeanSqrtLen, PoolingMode::kWeightedMean, PoolingMode::kLastToken};
+  return modes;
 }
 
 at::Tensor pool(const at::Tensor& token_vectors, const PackedTokens& tokens,

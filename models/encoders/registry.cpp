@@ -1,6 +1,8 @@
 #include "core/error.h"
 #include "models/encoders/bert.h"
+#include "models/encoders/distilbert.h"
 #include "models/encoders/encoder.h"
+#include "models/encoders/roberta.h"
 
 namespace attune {
 namespace {
@@ -12,6 +14,8 @@ struct Family {
 
 const Family kFamilies[] = {
     {"bert", plan_bert},  // MiniLM, BGE, E5, GTE, mxbai, arctic-embed
+    {"camembert", plan_roberta},   {"distilbert", plan_distilbert}, {"roberta", plan_roberta},
+    {"xlm-roberta", plan_roberta},  // multilingual E5, BGE-M3, arctic-embed-l-v2.0
 };
 
 }  // namespace
