@@ -41,6 +41,7 @@ class EmbeddingModel {
   int unpooled_tokens(const std::string& prompt) const;
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const Encoder& encoder() const { return *encoder_; }
   const ModelDirectory& directory() const { return directory_; }
   const std::string& prompt(Role role) const {
     return role == Role::kQuery ? directory_.prompts.query : directory_.prompts.document;
