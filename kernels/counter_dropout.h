@@ -32,7 +32,9 @@ enum class DropoutSite : std::uint8_t {
   kValueLowRank,
   kAttentionOutputLowRank,
   kIntermediateLowRank,
-  kOutputLowRank
+  kOutputLowRank,
+  kUpLowRank,
+  kInner  // of a gated product
 };
 
 ATTUNE_HOST_DEVICE std::uint64_t mix64(std::uint64_t x) {
