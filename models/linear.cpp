@@ -134,7 +134,7 @@ class CpuLinear : public torch::autograd::Function<CpuLinear> {
 at::Tensor served(const at::Tensor& x, const Linear& layer, bool gelu) {
   at::Tensor y = layer.scales.defined()
                      ? quantized_linear(x, layer)
-                     : onednn_linear(x, layer.packed, layer.bias.to(x.scalar_type()));
+                     : onednn_linear(x, layer.packed, rounded_bias(layer.bias, x.scalar_type()));
   if (gelu) apply_gelu(y, {});
   return y;
 }

@@ -16,9 +16,12 @@ std::int64_t product(const std::vector<std::int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
-std::vector<std::int64_t> stored_shape(const ParameterSpec& spec) {
+std::vector<std::int64_t> stored_shape(const ParameterSpec& spec, std::size_t part) {
   std::vector<std::int64_t> shape = spec.shape;
-  shape[0] /= static_cast<std::int64_t>(spec.stored_names.size());
+  if (spec.stored_rows.empty())
+    shape[0] /= static_cast<std::int64_t>(spec.stored_names.size());
+  else
+    shape[0] = spec.stored_rows[part];
   return shape;
 }
 
@@ -33,14 +36,16 @@ void check(const std::vector<ParameterSpec>& specs, const Weights& weights,
   std::string mistakes;
   int count = 0;
   for (const ParameterSpec& spec : specs)
-    for (const std::string& name : spec.stored_names) {
+    for (std::size_t i = 0; i < spec.stored_names.size(); ++i) {
+      const std::string& name = spec.stored_names[i];
+      const std::vector<std::int64_t> shape = stored_shape(spec, i);
       const WeightEntry* entry = weights.find(name);
       std::string mistake;
       if (!entry)
         mistake = str_cat("tensor '", name, "' is missing");
-      else if (entry->shape != stored_shape(spec))
+      else if (entry->shape != shape)
         mistake = str_cat("tensor '", name, "' has shape ", shape_text(entry->shape),
-                          ", config.json asks for ", shape_text(stored_shape(spec)));
+                          ", config.json asks for ", shape_text(shape));
       if (!mistake.empty() && ++count <= 10) mistakes += "\n  " + mistake;
     }
   if (count > 0)
@@ -52,11 +57,11 @@ void check(const std::vector<ParameterSpec>& specs, const Weights& weights,
 }  // namespace
 
 void ParameterStore::add_group(const ParameterSpec& spec, const Slot& slot) {
-  const auto parts = static_cast<std::int64_t>(slot.rates.size());
-  const std::int64_t size = product(spec.shape) / parts;
-  for (std::int64_t i = 0; i < parts; ++i) {
-    const ParameterGroup group{slot.offset + i * size, slot.offset + (i + 1) * size, spec.decay,
-                               slot.rates[i]};
+  std::int64_t begin = slot.offset;
+  for (std::size_t i = 0; i < slot.rates.size(); ++i) {
+    const std::int64_t end = begin + product(stored_shape(spec, i));
+    const ParameterGroup group{begin, end, spec.decay, slot.rates[i]};
+    begin = end;
     if (!groups_.empty() && groups_.back().decay == group.decay &&
         groups_.back().rate == group.rate)
       groups_.back().end = group.end;
@@ -189,10 +194,12 @@ std::vector<NamedTensor> ParameterStore::stored_tensors() const {
 
 std::vector<NamedTensor> stored_parts(const ParameterSpec& spec, const at::Tensor& whole) {
   std::vector<NamedTensor> parts;
-  const std::int64_t rows = stored_shape(spec)[0];
-  for (std::size_t i = 0; i < spec.stored_names.size(); ++i)
-    parts.push_back({spec.stored_names[i],
-                     whole.detach().narrow(0, static_cast<std::int64_t>(i) * rows, rows)});
+  std::int64_t row = 0;
+  for (std::size_t i = 0; i < spec.stored_names.size(); ++i) {
+    const std::int64_t rows = stored_shape(spec, i)[0];
+    parts.push_back({spec.stored_names[i], whole.detach().narrow(0, row, rows)});
+    row += rows;
+  }
   return parts;
 }
 

@@ -27,6 +27,7 @@ struct ParameterSpec {
   std::vector<std::string> stored_names;  // in the file; shape[0] is split evenly among them
   bool decay = true;                      // false for biases and LayerNorms, as the peers do
   int layer = kEmbeddings;                // of the encoder; kHead: what comes after all of them
+  std::vector<std::int64_t> stored_rows = {};  // of each stored tensor; empty: evenly split
 };
 
 // A range of the trained arena whose parameters are updated alike.

@@ -1,5 +1,7 @@
 #include "models/encoders/parameter_plan.h"
 
+#include <numeric>
+
 namespace attune {
 
 void ParameterPlan::add(ParameterSpec spec) {
@@ -35,6 +37,14 @@ void ParameterPlan::stacked(const std::string& name, const std::vector<std::stri
   }
   add(std::move(weight));
   if (bias) add(std::move(offset));
+}
+
+void ParameterPlan::stacked(const std::string& name, const std::vector<std::string>& stored,
+                            const std::vector<std::int64_t>& rows, std::int64_t in, bool bias) {
+  const std::size_t first = specs_.size();
+  stacked(name, stored, std::accumulate(rows.begin(), rows.end(), std::int64_t{0}), in, bias);
+  if (stored.size() > 1)
+    for (std::size_t i = first; i < specs_.size(); ++i) specs_[i].stored_rows = rows;
 }
 
 Linear linear_of(const ParameterStore& parameters, const std::string& name, bool bias) {

@@ -28,6 +28,9 @@ class ParameterPlan {
   // stacked("attention.self.qkv", {"attention.self.query", ...}, 3 * d, d).
   void stacked(const std::string& name, const std::vector<std::string>& stored, std::int64_t out,
                std::int64_t in, bool bias = true);
+  // The same with the width of each in the file; of one name alone: their sum.
+  void stacked(const std::string& name, const std::vector<std::string>& stored,
+               const std::vector<std::int64_t>& rows, std::int64_t in, bool bias = true);
   // What the calls above do not cover.
   void add(ParameterSpec spec);
 
