@@ -13,7 +13,9 @@ what the file holds), shards (files the weights are split into), prefix (of the 
 heads (tensors of a task's head beside them), tokenizer ("wordpiece": made here; or a function that
 writes a tokenizer into a directory and gives its number of tokens), floor (of the relative
 gradients, as a part of the largest), exempt (parts of names whose true gradient is 0: they drift
-with rounding in training). Nothing else is to be done for a new family, here or in `matrix`.
+with rounding in training), rewritten (fields of the saved config.json, None for those taken out:
+older spellings that transformers still reads), published (a whole config.json that transformers
+does not read, as the first authors' own code does: attune alone is asked with it). Nothing else is to be done for a new family, here or in `matrix`.
 
 Of each: hidden states and every parameter's gradient (build/release/encoder_probe), embeddings,
 20 steps of training, the weights after them, and the artifact read back by Python.
@@ -26,6 +28,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 
 import numpy as np
@@ -69,6 +72,8 @@ class Checkpoint:
     heads: dict = dataclasses.field(default_factory=dict)  # name -> shape
     tokenizer: str | Callable = "wordpiece"
     widths: dict = dataclasses.field(default_factory=dict)  # SMALL's name -> the class's; None: no
+    rewritten: dict = dataclasses.field(default_factory=dict)  # of config.json; None: taken out
+    published: dict = dataclasses.field(default_factory=dict)  # a config.json for attune alone
     floor: float = 1e-3
     exempt: tuple = ("key.bias", "k_lin.bias", "k_proj.bias", "attn.k.bias")
 
@@ -85,6 +90,44 @@ DISTILBERT = {
 }
 XLMR = {"type_vocab_size": 1, "pad_token_id": 1, "layer_norm_eps": 1e-5}
 E5 = {"query": "query: ", "document": "passage: "}
+ROTARY = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+MODERN = ROTARY | {"cls_token_id": 2, "sep_token_id": 3, "num_hidden_layers": 4,
+                   "local_attention": 10}
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+          "original_max_position_embeddings": 32}
+QWEN = ROTARY | {"num_key_value_heads": 2, "head_dim": 16, "tie_word_embeddings": True}
+GEMMA = ROTARY | {"num_key_value_heads": 1, "head_dim": 16, "num_hidden_layers": 3,
+                  "sliding_window": 10, "query_pre_attn_scalar": 24,
+                  "use_bidirectional_attention": True}
+GEMMA_LAYERS = {"layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}
+EURO = ROTARY | {"num_key_value_heads": 2, "mask_token_id": 4}
+EURO_THETA = {"rope_parameters": {"rope_type": "default", "rope_theta": 250000.0}}
+INSTRUCTION = {"query": "Instruct: Given a web search query, retrieve relevant passages that answer "
+               "the query\nQuery:", "document": ""}
+NOMIC = {"query": "search_query: ", "document": "search_document: "}
+# As nomic-embed-text-v1.5 and gte-base-en-v1.5 are published.
+NOMIC_PUBLISHED = {
+    "model_type": "nomic_bert", "activation_function": "swiglu", "attn_pdrop": 0.0, "causal": False,
+    "embd_pdrop": 0.0, "fused_bias_fc": True, "layer_norm_epsilon": 1e-12,
+    "max_trained_positions": 2048, "mlp_fc1_bias": False, "mlp_fc2_bias": False, "n_embd": 48,
+    "n_head": 4, "n_inner": 96, "n_layer": 2, "n_positions": 130, "parallel_block": False,
+    "prenorm": False, "qkv_proj_bias": False, "resid_pdrop": 0.0, "rotary_emb_base": 1000,
+    "rotary_emb_fraction": 1.0, "rotary_emb_interleaved": False, "rotary_emb_scale_base": None,
+    "rotary_scaling_factor": None, "scale_attn_by_inverse_layer_idx": False,
+    "scale_attn_weights": True, "type_vocab_size": 2, "use_rms_norm": False,
+}
+GTE_PUBLISHED = {
+    "model_type": "new", "attention_probs_dropout_prob": 0.0, "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.0, "hidden_size": 48, "intermediate_size": 96, "layer_norm_eps": 1e-12,
+    "layer_norm_type": "layer_norm", "logn_attention_clip1": False, "logn_attention_scale": False,
+    "max_position_embeddings": 130, "num_attention_heads": 4, "num_hidden_layers": 2,
+    "pack_qkv": True, "pad_token_id": 0, "position_embedding_type": "rope",
+    "rope_scaling": {"factor": 2.0, "type": "ntk"}, "rope_theta": 500000, "type_vocab_size": 0,
+    "unpad_inputs": False, "use_memory_efficient_attention": False,
+}
+# The kind "ntk", base * factor and frequencies / factor^(2 / head_dim), said in transformers' words.
+GTE_NTK = {"rope_parameters": {"rope_type": "linear", "factor": 2.0 ** (2 / 12),
+                               "rope_theta": 1000000.0}}
 
 CHECKPOINTS = [
     Checkpoint("bert", "BertConfig", pooling="cls"),
@@ -103,6 +146,54 @@ CHECKPOINTS = [
     Checkpoint("xlm-roberta, prefix, bf16", "XLMRobertaConfig", XLMR, prefix="roberta.",
                stored="bfloat16"),
     Checkpoint("camembert", "CamembertConfig", XLMR, pooling="weightedmean"),
+    Checkpoint("modernbert", "ModernBertConfig", MODERN, pooling="cls"),
+    Checkpoint("modernbert, older spelling, of masked words", "ModernBertConfig",
+               MODERN | {"layer_types": ["full_attention", "sliding_attention"] * 2,
+                         "rope_parameters": {"full_attention": {"rope_theta": 50000.0},
+                                             "sliding_attention": {"rope_theta": 9000.0}}},
+               prefix="model.", heads={"head.dense.weight": (48, 48)}, prompts=NOMIC,
+               rewritten={"layer_types": None, "rope_parameters": None,
+                          "global_attn_every_n_layers": 2, "global_rope_theta": 50000.0,
+                          "local_rope_theta": 9000.0}),
+    Checkpoint("modernbert, biases", "ModernBertConfig",
+               MODERN | {"attention_bias": True, "mlp_bias": True,
+                         "hidden_activation": "gelu_pytorch_tanh"}, exempt=("Wqkv.bias",)),
+    Checkpoint("nomic_bert", "NomicBertConfig", prompts=NOMIC, published=NOMIC_PUBLISHED),
+    Checkpoint("gte", "GteConfig", ROTARY | {"type_vocab_size": 1}, pooling="cls",
+               exempt=("qkv_proj.bias",)),
+    Checkpoint("gte, no token types, ntk", "GteConfig",
+               ROTARY | {"type_vocab_size": 0} | GTE_NTK, pooling="cls", prefix="new.",
+               exempt=("qkv_proj.bias",), published=GTE_PUBLISHED),
+    Checkpoint("qwen3", "Qwen3Config", QWEN, pooling="lasttoken", prompts=INSTRUCTION),
+    Checkpoint("qwen3, older spelling, language model, bf16", "Qwen3Config",
+               QWEN | {"rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0}},
+               pooling="lasttoken", prefix="model.", stored="bfloat16",
+               rewritten={"rope_parameters": None, "rope_theta": 1000000, "rope_scaling": None}),
+    Checkpoint("qwen3, window, biases", "Qwen3Config",
+               QWEN | {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1,
+                       "attention_bias": True}, pooling="lasttoken"),
+    Checkpoint("gemma3_text", "Gemma3TextConfig", GEMMA | GEMMA_LAYERS, dense=(96, 48),
+               prompts={"query": "task: search result | query: ", "document": "title: none | text: "}),
+    Checkpoint("gemma3_text, older spelling", "Gemma3TextConfig",
+               GEMMA | {"rope_parameters": {"full_attention": {"rope_theta": 1000000.0},
+                                            "sliding_attention": {"rope_theta": 9000.0}},
+                        "layer_types": ["sliding_attention"] * 2 + ["full_attention"]},
+               rewritten={"layer_types": None, "rope_parameters": None, "sliding_window_pattern": 3,
+                          "rope_theta": 1000000.0, "rope_local_base_freq": 9000.0,
+                          "rope_scaling": None, "_sliding_window_pattern": None}),
+    Checkpoint("gemma3_text, causal", "Gemma3TextConfig",
+               GEMMA | GEMMA_LAYERS | {"use_bidirectional_attention": False},
+               pooling="lasttoken"),
+    Checkpoint("eurobert", "EuroBertConfig", EURO | EURO_THETA),
+    Checkpoint("eurobert, llama3's angles, biases", "EuroBertConfig",
+               EURO | {"attention_bias": True, "mlp_bias": True,
+                       "rope_parameters": LLAMA3 | {"rope_theta": 250000.0}},
+               pooling="lasttoken"),
+    Checkpoint("eurobert, linear angles, older spelling", "EuroBertConfig",
+               EURO | {"rope_parameters": {"rope_type": "linear", "factor": 4.0,
+                                           "rope_theta": 10000.0}},
+               rewritten={"rope_parameters": None, "rope_theta": 10000.0,
+                          "rope_scaling": {"type": "linear", "factor": 4.0}}),
 ]
 
 
@@ -194,7 +285,24 @@ def make(root, checkpoint):
     model.save(str(directory), create_model_card=False)
     shutil.rmtree(plain)
     _rewrite(directory, checkpoint)
+    file = directory / "config.json"
+    config = json.loads(file.read_text("utf-8")) | checkpoint.rewritten
+    config = {key: value for key, value in config.items()
+              if value is not None or key not in checkpoint.rewritten}
+    file.write_text(json.dumps(config), encoding="utf-8")
     return directory
+
+
+def _as_filed(model, tensors):
+    """Tensors by the names of the model's parameters, as its files would hold them: some classes
+    split or rename what they load, and put it together again when they save.
+    """
+    copy = type(model)(model.config)
+    with tempfile.TemporaryDirectory() as scratch, torch.no_grad():
+        for name, parameter in copy.named_parameters():
+            parameter.copy_(tensors[name])
+        copy.save_pretrained(scratch)
+        return load_file(pathlib.Path(scratch) / "model.safetensors")
 
 
 def _probe(context, model, question):
@@ -250,7 +358,7 @@ def _hidden(table, context, checkpoint, directory):
         f"hidden states: {checkpoint.name}", _oracle(), f"{len(expected)} tokens",
         embeddings.difference(expected.numpy(), answer.pop("hidden").numpy()), HIDDEN_TOLERANCE,
     )
-    gradients = {k: p.grad for k, p in model.named_parameters() if p.grad is not None}
+    gradients = _as_filed(model, {k: p.grad for k, p in model.named_parameters()})
     answer = {k: v for k, v in answer.items() if "_Dense." not in k}
     if set(answer) != set(gradients):
         raise ValueError(f"gradients differ by name: {sorted(set(answer) ^ set(gradients))[:6]}")
@@ -277,12 +385,26 @@ def _vectors(table, context, checkpoint, directory):
         f"embeddings: {checkpoint.name}", embeddings.oracle_name(),
         f"{len(texts)} texts x {'+'.join(roles)}", worst, embeddings.TOLERANCE,
     )
+    if not checkpoint.published:
+        return
+    published = directory.with_name(directory.name + "_published")
+    shutil.copytree(directory, published, dirs_exist_ok=True)
+    config = json.loads((directory / "config.json").read_text("utf-8"))
+    config = checkpoint.published | {"vocab_size": config["vocab_size"]}
+    (published / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    table.add(
+        f"embeddings by its authors' config.json: {checkpoint.name}", embeddings.oracle_name(),
+        f"{len(texts)} texts",
+        embeddings.difference(
+            embeddings.expected(directory, texts), context.attune.embed(published, texts)
+        ), embeddings.TOLERANCE,
+    )
 
 
 def _weights(run, artifact, exempt):
     got = load_file(artifact / "model.safetensors")
     worst = (0.0, "")
-    expected = run.weights()
+    expected = _as_filed(run.model[0].auto_model, run.weights())
     missing = sorted(set(expected) - set(got))
     if missing:
         raise ValueError(f"the artifact lacks {missing[:6]}")
