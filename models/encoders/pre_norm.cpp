@@ -149,7 +149,8 @@ EncoderPlan plan_pre_norm(const PreNormConfig& c, const std::string& prefix) {
     plan.dense(layer + names.down, c.width, c.inner, c.mlp_bias);
     norm(layer, names.after_mlp, c.width);
   }
-  plan.in_layer(ParameterSpec::kHead);
+  // It belongs to the last layer, also where that is frozen; with no layers to the embeddings.
+  plan.in_layer(c.layers - 1);
   norm("", names.final_norm, c.width);
   return {plan.take(), prefix, [c](const ParameterStore& parameters) {
             return std::make_unique<PreNormEncoder>(c, parameters);
