@@ -77,9 +77,9 @@ void attention_forward_cpu(const AttentionProblem<T>& problem, std::int64_t item
 
 template <class T>
 void attention_backward_cpu(const AttentionProblem<T>& problem, std::int64_t item, const T* out,
-                            const float* lse, const T* grad_out, T* grad_qkv,
+                            const float* lse, const T* grad_out, T* grad_qkv, float* grad_bias,
                             AttentionWorkspace& workspace) {
-  typed<T>().attention_backward(problem, item, out, lse, grad_out, grad_qkv, workspace);
+  typed<T>().attention_backward(problem, item, out, lse, grad_out, grad_qkv, grad_bias, workspace);
 }
 
 template <class T>
@@ -115,7 +115,7 @@ void rescale_rows_cpu(T* y, std::int64_t width, const float* scales, const float
   template void attention_forward_cpu(const AttentionProblem<T>&, std::int64_t, T*, float*,      \
                                       AttentionWorkspace&);                                      \
   template void attention_backward_cpu(const AttentionProblem<T>&, std::int64_t, const T*,       \
-                                       const float*, const T*, T*, AttentionWorkspace&);         \
+                                       const float*, const T*, T*, float*, AttentionWorkspace&); \
   template void add_layer_norm_forward_cpu(const AddLayerNorm&, const AddLayerNormForward<T>&,   \
                                            std::int64_t, std::int64_t);                          \
   template void add_layer_norm_backward_cpu(const AddLayerNorm&, const AddLayerNormBackward<T>&, \

@@ -11,7 +11,7 @@ void attention_forward(const AttentionProblem<T>& problem, std::int64_t item, T*
                        AttentionWorkspace& workspace);
 template <class T>
 void attention_backward(const AttentionProblem<T>& problem, std::int64_t item, const T* out,
-                        const float* lse, const T* grad_out, T* grad_qkv,
+                        const float* lse, const T* grad_out, T* grad_qkv, float* grad_bias,
                         AttentionWorkspace& workspace);
 template <class T>
 void add_layer_norm_forward(const AddLayerNorm& norm, const AddLayerNormForward<T>& data,
