@@ -2,7 +2,9 @@
 #include "models/encoders/bert.h"
 #include "models/encoders/distilbert.h"
 #include "models/encoders/encoder.h"
+#include "models/encoders/mpnet.h"
 #include "models/encoders/roberta.h"
+#include "models/encoders/static_embedding.h"
 
 namespace attune {
 namespace {
@@ -14,7 +16,11 @@ struct Family {
 
 const Family kFamilies[] = {
     {"bert", plan_bert},  // MiniLM, BGE, E5, GTE, mxbai, arctic-embed
-    {"camembert", plan_roberta},   {"distilbert", plan_distilbert}, {"roberta", plan_roberta},
+    {"camembert", plan_roberta},
+    {"distilbert", plan_distilbert},
+    {"mpnet", plan_mpnet},  // all-mpnet-base-v2
+    {"roberta", plan_roberta},
+    {"static", plan_static},        // sentence-transformers' StaticEmbedding: potion
     {"xlm-roberta", plan_roberta},  // multilingual E5, BGE-M3, arctic-embed-l-v2.0
 };
 

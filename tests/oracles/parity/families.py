@@ -7,13 +7,17 @@ that the family's published models use. A line is
 
 CONFIG_CLASS is the name of a transformers configuration ("RobertaConfig"), made with the fields and
 with SMALL's where they do not say otherwise (`widths` names those that the class calls otherwise);
-its AutoModel gets random weights. Further arguments, all optional: pooling, normalize, prompts,
-limit (tokens), dense (widths of Dense modules), include_prompt, stored ("float16", "bfloat16":
-what the file holds), shards (files the weights are split into), prefix (of the tensors' names),
-heads (tensors of a task's head beside them), tokenizer ("wordpiece": made here; or a function that
-writes a tokenizer into a directory and gives its number of tokens), floor (of the relative
-gradients, as a part of the largest), exempt (parts of names whose true gradient is 0: they drift
-with rounding in training). Nothing else is to be done for a new family, here or in `matrix`.
+its AutoModel gets random weights. "StaticEmbedding" is sentence-transformers' module. Further
+arguments, all optional:
+    pooling, normalize, prompts, include_prompt, limit (tokens), dense (widths of Dense modules)
+    stored ("float16", "bfloat16": what the file holds), shards (files the weights are split into),
+    prefix (of the tensors' names), heads (tensors of a task's head beside them: name to shape)
+    tokenizer ("wordpiece": made here; or a function that writes a tokenizer into a directory and
+    gives its number of tokens)
+    rate (of learning), floor (of relative gradients, as a part of the largest one), exempt (parts
+    of names whose true gradient is 0: they drift with rounding in training)
+Nothing else is to be done for a new family, here or in `matrix`, which takes the first checkpoint
+of each (what stands before the first comma of its name).
 
 Of each: hidden states and every parameter's gradient (build/release/encoder_probe), embeddings,
 20 steps of training, the weights after them, and the artifact read back by Python.
@@ -24,6 +28,7 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -34,6 +39,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import modules
+from tokenizers import Tokenizer
 from transformers import AutoModel, BertTokenizerFast
 
 from . import checkpoints, embeddings, generated_texts, peer_training, training
@@ -69,8 +75,13 @@ class Checkpoint:
     heads: dict = dataclasses.field(default_factory=dict)  # name -> shape
     tokenizer: str | Callable = "wordpiece"
     widths: dict = dataclasses.field(default_factory=dict)  # SMALL's name -> the class's; None: no
+    rate: float = 5e-5  # of learning
     floor: float = 1e-3
     exempt: tuple = ("key.bias", "k_lin.bias", "k_proj.bias", "attn.k.bias")
+
+    @property
+    def is_static(self):
+        return self.config == "StaticEmbedding"
 
     @property
     def family(self):
@@ -103,6 +114,11 @@ CHECKPOINTS = [
     Checkpoint("xlm-roberta, prefix, bf16", "XLMRobertaConfig", XLMR, prefix="roberta.",
                stored="bfloat16"),
     Checkpoint("camembert", "CamembertConfig", XLMR, pooling="weightedmean"),
+    Checkpoint("mpnet", "MPNetConfig", {"layer_norm_eps": 1e-5}),
+    Checkpoint("static", "StaticEmbedding", limit=0, rate=1e-3, exempt=()),
+    Checkpoint("static, not normalised", "StaticEmbedding", limit=0, rate=1e-3, normalize=False,
+               exempt=(), prompts=E5),
+    Checkpoint("mpnet, far", "MPNetConfig", {"layer_norm_eps": 1e-5}, limit=120, dense=(32,)),
 ]
 
 
@@ -166,24 +182,34 @@ def _rewrite(directory, checkpoint):
     (directory / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
+def _static(plain, vocabulary):
+    torch.manual_seed(12)
+    tokenizer = Tokenizer.from_file(str(plain / "tokenizer.json"))
+    return [modules.StaticEmbedding(tokenizer, embedding_weights=torch.randn(vocabulary, 40))]
+
+
+def _transformer(plain, checkpoint, vocabulary):
+    encoder(_config(checkpoint, vocabulary), checkpoint.name).save_pretrained(plain)
+    first = modules.Transformer(str(plain), max_seq_length=checkpoint.limit)
+    pooling = modules.Pooling(
+        first.get_embedding_dimension(), pooling_mode=checkpoint.pooling,
+        include_prompt=checkpoint.include_prompt,
+    )
+    return [first, pooling]
+
+
 def make(root, checkpoint):
     """The directory of the checkpoint under `root`, made anew by the peers."""
-    directory = pathlib.Path(root) / checkpoint.name.replace(", ", "_").replace(" ", "_")
+    directory = pathlib.Path(root) / re.sub(r"\W+", "_", checkpoint.name)
     plain = directory.with_name(directory.name + "_encoder")
     for old in (directory, plain):
         shutil.rmtree(old, ignore_errors=True)
     plain.mkdir(parents=True)
     tokenizer = wordpiece if checkpoint.tokenizer == "wordpiece" else checkpoint.tokenizer
     vocabulary = tokenizer(plain)
-    config = _config(checkpoint, vocabulary)
-    encoder(config, checkpoint.name).save_pretrained(plain)
-    parts = [modules.Transformer(str(plain), max_seq_length=checkpoint.limit)]
+    parts = _static(plain, vocabulary) if checkpoint.is_static else _transformer(
+        plain, checkpoint, vocabulary)
     width = parts[0].get_embedding_dimension()
-    parts.append(
-        modules.Pooling(
-            width, pooling_mode=checkpoint.pooling, include_prompt=checkpoint.include_prompt
-        )
-    )
     for out in checkpoint.dense:
         linear = modules.Dense(width, out, bias=False, activation_function=torch.nn.Identity())
         parts.append(linear)
@@ -218,6 +244,9 @@ def _probe(context, model, question):
 def _sequences(peer, checkpoint):
     """Ids of texts of many lengths, of the longest that there may be, and padding tokens in one."""
     texts = [text for text in generated_texts.mixed_texts(31, 40) if text.strip()][::3]
+    if checkpoint.is_static:
+        encoded = peer.tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [row.ids for row in encoded if row.ids]
     ids = [
         peer.tokenizer(text, truncation=True, max_length=checkpoint.limit)["input_ids"]
         for text in texts
@@ -228,16 +257,21 @@ def _sequences(peer, checkpoint):
     return [row for row in ids if row]
 
 
+def _states(model, row):
+    if isinstance(model, modules.StaticEmbedding):
+        return model.embedding.weight[row]
+    mask = torch.ones(1, len(row), dtype=torch.long)
+    return model(input_ids=torch.tensor([row]), attention_mask=mask).last_hidden_state[0]
+
+
 def _hidden(table, context, checkpoint, directory):
     peer = embeddings.peer_of(directory)
-    model = peer[0].auto_model.eval()
+    model = peer[0] if checkpoint.is_static else peer[0].auto_model.eval()
     rows = _sequences(peer, checkpoint)
     torch.manual_seed(9)
     hidden, weights = [], []
     for row in rows:  # alone: no padding, and no mask
-        states = model(input_ids=torch.tensor([row]),
-                       attention_mask=torch.ones(1, len(row), dtype=torch.long))
-        hidden.append(states.last_hidden_state[0])
+        hidden.append(_states(model, row))
         weights.append(torch.randn(hidden[-1].shape))
     sum((h * w).sum() for h, w in zip(hidden, weights)).backward()
     answer = _probe(context, directory, {
@@ -294,8 +328,8 @@ def _weights(run, artifact, exempt):
 
 def _training(table, context, checkpoint, directory):
     settings = Settings(
-        batch_size=8, max_steps=20, epochs=4, learning_rate=5e-5, weight_decay=0.1, dropout=None,
-        max_length=checkpoint.limit,
+        batch_size=8, max_steps=20, epochs=4, learning_rate=checkpoint.rate, weight_decay=0.1,
+        dropout=None, max_length=checkpoint.limit,
     )
     prompts = checkpoint.prompts
     settings = dataclasses.replace(
