@@ -80,9 +80,10 @@ class EmbeddingModel {
   // encoder, or of Dense module i ("linear.weight").
   std::vector<NamedTensor> encoder_tensors() const;
   std::vector<NamedTensor> dense_tensors(std::size_t i) const;
-  // Tensors of the checkpoint that the forward does not use (BERT's pooler): written back
-  // unchanged.
+  // Tensors of the checkpoint. Those that the forward does not use are written back unchanged
+  // (BERT's pooler) but for left_out(): heads of tasks.
   const Weights& weights() const { return weights_; }
+  const std::vector<std::string>& left_out() const { return left_out_; }
 
  private:
   EmbeddingModel(ModelDirectory directory, Weights weights, const at::Device& device);
@@ -93,6 +94,7 @@ class EmbeddingModel {
 
   ModelDirectory directory_;
   Weights weights_;
+  std::vector<std::string> left_out_;
   at::Device device_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<ParameterStore> parameters_;

@@ -38,9 +38,10 @@ class CpuTokenEmbedding : public torch::autograd::Function<CpuTokenEmbedding> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& word,
                             const at::Tensor& position, const at::Tensor& token_type,
                             const at::Tensor& ids, const at::Tensor& positions,
-                            std::int64_t padding_row) {
+                            std::int64_t padding_row, std::int64_t position_padding_row) {
     ctx->save_for_backward({word, position, token_type, ids, positions});
     ctx->saved_data["padding_row"] = padding_row;
+    ctx->saved_data["position_padding_row"] = position_padding_row;
     const std::int64_t tokens = ids.numel(), width = word.size(1);
     at::Tensor sum = at::empty({tokens, width}, word.options());
     const auto *id = elements<std::int32_t>(ids), *place = elements<std::int32_t>(positions);
@@ -65,8 +66,10 @@ class CpuTokenEmbedding : public torch::autograd::Function<CpuTokenEmbedding> {
     };
     return {
         add_to_gradient(saved[0], scatter(saved[3], ctx->saved_data["padding_row"].toInt())),
-        add_to_gradient(saved[1], scatter(saved[4], -1)),
+        add_to_gradient(saved[1],
+                        scatter(saved[4], ctx->saved_data["position_padding_row"].toInt())),
         add_to_gradient(saved[2], [&](const at::Tensor& to) { to.select(0, 0).add_(grad.sum(0)); }),
+        {},
         {},
         {},
         {}};
@@ -78,9 +81,11 @@ class CpuTokenEmbedding : public torch::autograd::Function<CpuTokenEmbedding> {
 at::Tensor embed_tokens(const PackedTokens& tokens, const EmbeddingTables& tables) {
   if (tables.word.is_cuda())
     return at::embedding(tables.word, tokens.ids, tables.padding_row) +
-           tables.token_type.select(0, 0) + at::embedding(tables.position, tokens.positions);
+           tables.token_type.select(0, 0) +
+           at::embedding(tables.position, tokens.positions, tables.position_padding_row);
   return CpuTokenEmbedding::apply(tables.word, tables.position, tables.token_type, tokens.ids,
-                                  tokens.positions, tables.padding_row);
+                                  tokens.positions, tables.padding_row,
+                                  tables.position_padding_row);
 }
 
 }  // namespace attune

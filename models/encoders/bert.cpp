@@ -28,7 +28,7 @@ EncoderPlan plan_bert(const Json& json, const std::string& config_path) {
   fields.read_int("pad_token_id", 0, 10'000'000, config.padding_token);
   check_post_norm(config, fields);
   fields.finish();
-  return plan_post_norm(config, "bert.");
+  return plan_post_norm(config, "bert.", "cls.predictions.decoder.weight");
 }
 
 }  // namespace attune

@@ -35,7 +35,7 @@ EncoderPlan plan_distilbert(const Json& json, const std::string& config_path) {
   fields.read_bool("sinusoidal_pos_embds", sinusoidal);
   check_post_norm(config, fields);
   fields.finish();
-  return plan_post_norm(config, "distilbert.");
+  return plan_post_norm(config, "distilbert.", "vocab_projector.weight");
 }
 
 }  // namespace attune

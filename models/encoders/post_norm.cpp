@@ -1,6 +1,11 @@
 #include "models/encoders/post_norm.h"
 
+#include <cmath>
+
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/log.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
 #include "models/activation.h"
@@ -13,6 +18,7 @@ namespace attune {
 namespace {
 
 constexpr int kWidestHead = 256;
+constexpr const char* kDistanceBias = "encoder.relative_attention_bias.weight";
 
 double active(double model_probability, const ForwardOptions& options) {
   return options.training ? options.dropout.value_or(model_probability) : 0;
@@ -35,6 +41,20 @@ at::Tensor positions_after(std::int64_t padding, const PackedTokens& tokens) {
 
 }  // namespace
 
+at::Tensor distance_buckets(std::int64_t reach, int buckets) {
+  constexpr double kFarthest = 128;
+  const at::Tensor distance = at::arange(-reach, reach + 1, at::kLong);
+  const int half = buckets / 2, exact = half / 2;
+  const at::Tensor far = distance.abs();
+  // In fp32 as the peers have it: where the bounds fall depends on it.
+  const at::Tensor wide = (at::log(far.clamp_min(1).to(at::kFloat) / exact) /
+                           std::log(kFarthest / exact) * (half - exact))
+                              .to(at::kLong)
+                              .add(exact)
+                              .clamp_max(half - 1);
+  return distance.gt(0).to(at::kLong) * half + at::where(far.lt(exact), far, wide);
+}
+
 void check_post_norm(const PostNormConfig& c, ConfigFields& fields) {
   fields.expect(c.width % c.heads == 0 && c.width / c.heads <= kWidestHead, "width ", c.width,
                 " and ", c.heads,
@@ -47,13 +67,16 @@ void check_post_norm(const PostNormConfig& c, ConfigFields& fields) {
                 ": it leaves fewer than 2 positions behind padding token ", c.padding_token);
 }
 
-EncoderPlan plan_post_norm(const PostNormConfig& c, const std::string& prefix) {
+EncoderPlan plan_post_norm(const PostNormConfig& c, const std::string& prefix,
+                           const std::string& tied) {
   ParameterPlan plan;
   plan.matrix("embeddings.word_embeddings.weight", c.vocabulary, c.width);
   plan.matrix("embeddings.position_embeddings.weight", c.positions, c.width);
   if (c.token_types > 0)
     plan.matrix("embeddings.token_type_embeddings.weight", c.token_types, c.width);
   plan.norm("embeddings.LayerNorm", c.width);
+  if (c.distance_buckets > 0)  // not decayed: "bias" is in its name, and the peers go by that
+    plan.add({kDistanceBias, {c.distance_buckets, c.heads}, {kDistanceBias}, /*decay=*/false});
   for (int i = 0; i < c.layers; ++i) {
     plan.in_layer(i);
     const std::string layer = layer_name(c.names, i);
@@ -66,9 +89,20 @@ EncoderPlan plan_post_norm(const PostNormConfig& c, const std::string& prefix) {
     plan.dense(layer + c.names.output, c.width, c.inner);
     plan.norm(layer + c.names.output_norm, c.width);
   }
-  return {plan.take(), prefix, [c](const ParameterStore& parameters) {
-            return std::make_unique<PostNormEncoder>(c, parameters);
-          }};
+  EncoderPlan made;
+  made.parameters = plan.take();
+  made.weight_prefix = prefix;
+  made.build = [c](const ParameterStore& parameters) {
+    return std::make_unique<PostNormEncoder>(c, parameters);
+  };
+  made.other_names = {{"embeddings.word_embeddings.weight", tied}};
+  // Files of 2019: bert-base-uncased's are still so.
+  for (const ParameterSpec& spec : made.parameters)
+    if (const auto at = spec.name.find("LayerNorm."); at != std::string::npos)
+      made.other_names.emplace_back(
+          spec.name, spec.name.substr(0, at) +
+                         (spec.name.ends_with("weight") ? "LayerNorm.gamma" : "LayerNorm.beta"));
+  return made;
 }
 
 PostNormEncoder::PostNormEncoder(const PostNormConfig& config, const ParameterStore& parameters)
@@ -80,7 +114,13 @@ PostNormEncoder::PostNormEncoder(const PostNormConfig& config, const ParameterSt
   embeddings_.token_type = config.token_types > 0
                                ? table("token_type")
                                : at::zeros({1, config.width}, embeddings_.word.options());
+  if (config.positions_after_padding) embeddings_.position_padding_row = config.padding_token;
   embedding_norm_ = layer_norm_of(parameters, "embeddings.LayerNorm", config.epsilon);
+  if (config.distance_buckets > 0) {
+    distance_bias_ = parameters.get(kDistanceBias);
+    buckets_ =
+        distance_buckets(config.positions - 1, config.distance_buckets).to(distance_bias_.device());
+  }
   const PostNormNames& names = config.names;
   for (int i = 0; i < config.layers; ++i) {
     const std::string layer = layer_name(names, i);
@@ -133,8 +173,9 @@ Stream PostNormEncoder::layer_forward(const Stream& stream, int index, const Pac
   const auto mask = [&](DropoutSite site) {
     return Dropout::make(active(config_.dropout, options), options.seed, options.step, index, site);
   };
-  const AttentionSpec spec{config_.heads, config_.width / config_.heads,
-                           active(config_.attention_dropout, options)};
+  AttentionSpec spec{config_.heads, config_.width / config_.heads,
+                     active(config_.attention_dropout, options)};
+  if (distance_bias_.defined()) spec.bias = distance_bias(tokens.max_length);
   const at::Tensor context =
       attention(linear(stream.input, layer.qkv, tokens, options), tokens, spec, options, index);
   const Stream middle = add_layer_norm(linear(context, layer.attention_output, tokens, options),
@@ -143,6 +184,11 @@ Stream PostNormEncoder::layer_forward(const Stream& stream, int index, const Pac
   const at::Tensor inner = intermediate(middle.input, layer.intermediate, tokens, options);
   return add_layer_norm(linear(inner, layer.output, tokens, options), middle.residual,
                         layer.output_norm, tokens, mask(DropoutSite::kOutput), options.compute);
+}
+
+at::Tensor PostNormEncoder::distance_bias(std::int64_t longest) const {
+  const at::Tensor near = buckets_.narrow(0, config_.positions - longest, 2 * longest - 1);
+  return distance_bias_.index_select(0, near).t().contiguous();
 }
 
 at::Tensor PostNormEncoder::embed(const PackedTokens& tokens) const {
@@ -162,8 +208,8 @@ at::Tensor PostNormEncoder::forward(const PackedTokens& tokens,
                                              options.step, 0, DropoutSite::kEmbeddings));
   Stream stream{x, x.to(options.compute)};
   for (int i = 0; i < config_.layers; ++i)
-    stream = run_layer(stream, options, [this, i, tokens, options](const Stream& x) {
-      return layer_forward(x, i, tokens, options);
+    stream = run_layer(stream, options, [this, i, tokens, options](const Stream& below) {
+      return layer_forward(below, i, tokens, options);
     });
   return stream.residual;
 }

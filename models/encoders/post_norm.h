@@ -34,6 +34,9 @@ struct PostNormConfig {
   // From this on positions are counted past the padding token's id, as fairseq has it; padding
   // tokens stand at that id and are not counted.
   bool positions_after_padding = false;
+  // MPNet's: buckets of distances whose bias by head is added to the scores of every layer; 0:
+  // none.
+  int distance_buckets = 0;
   double dropout = 0.1, attention_dropout = 0.1, epsilon = 1e-12;
   std::string activation = "gelu";
   PostNormNames names;
@@ -42,6 +45,11 @@ struct PostNormConfig {
     return positions_after_padding ? positions - padding_token - 1 : positions;
   }
 };
+
+// T5's buckets (Raffel et al. 2020) of key - query in -reach to reach, [2 * reach + 1] int64: half
+// of them for keys behind the query, of these half for one distance each, the others ever wider up
+// to 128.
+at::Tensor distance_buckets(std::int64_t reach, int buckets);
 
 // Heads that do not divide the width, parts wider than the kernels take, no position left.
 void check_post_norm(const PostNormConfig& config, ConfigFields& fields);
@@ -63,6 +71,8 @@ class PostNormEncoder : public Encoder {
     LayerNorm attention_norm, output_norm;
   };
   at::Tensor embed(const PackedTokens& tokens) const;
+  // [heads, 2 * longest - 1]: AttentionSpec::bias.
+  at::Tensor distance_bias(std::int64_t longest) const;
   at::Tensor intermediate(const at::Tensor& x, const Linear& layer, const PackedTokens& tokens,
                           const ForwardOptions& options) const;
   Stream layer_forward(const Stream& stream, int index, const PackedTokens& tokens,
@@ -71,10 +81,14 @@ class PostNormEncoder : public Encoder {
   PostNormConfig config_;
   EmbeddingTables embeddings_;
   LayerNorm embedding_norm_;
+  at::Tensor distance_bias_;  // [buckets, heads], or undefined
+  at::Tensor buckets_;        // of distances -(positions - 1) to positions - 1, int64
   std::vector<Layer> layers_;
 };
 
-// The plan of a family that is this body; `prefix` as EncoderPlan::weight_prefix.
-EncoderPlan plan_post_norm(const PostNormConfig& config, const std::string& prefix);
+// The plan of a family that is this body; `prefix` as EncoderPlan::weight_prefix, `tied` the name
+// of the matrix of its head for masked words, which is the word embeddings too.
+EncoderPlan plan_post_norm(const PostNormConfig& config, const std::string& prefix,
+                           const std::string& tied);
 
 }  // namespace attune

@@ -7,15 +7,20 @@ that the family's published models use. A line is
 
 CONFIG_CLASS is the name of a transformers configuration ("RobertaConfig"), made with the fields and
 with SMALL's where they do not say otherwise (`widths` names those that the class calls otherwise);
-its AutoModel gets random weights. Further arguments, all optional: pooling, normalize, prompts,
-limit (tokens), dense (widths of Dense modules), include_prompt, stored ("float16", "bfloat16":
-what the file holds), shards (files the weights are split into), prefix (of the tensors' names),
-heads (tensors of a task's head beside them), tokenizer ("wordpiece": made here; or a function that
-writes a tokenizer into a directory and gives its number of tokens), floor (of the relative
-gradients, as a part of the largest), exempt (parts of names whose true gradient is 0: they drift
-with rounding in training), rewritten (fields of the saved config.json, None for those taken out:
-older spellings that transformers still reads), published (a whole config.json that transformers
-does not read, as the first authors' own code does: attune alone is asked with it). Nothing else is to be done for a new family, here or in `matrix`.
+its AutoModel gets random weights. "StaticEmbedding" is sentence-transformers' module. Further
+arguments, all optional:
+    pooling, normalize, prompts, include_prompt, limit (tokens), dense (widths of Dense modules)
+    stored ("float16", "bfloat16": what the file holds), shards (files the weights are split into),
+    prefix (of the tensors' names), heads (tensors of a task's head beside them: name to shape)
+    tokenizer ("wordpiece": made here; or a function that writes a tokenizer into a directory and
+    gives its number of tokens)
+    rate (of learning), floor (of relative gradients, as a part of the largest one), exempt (parts
+    of names whose true gradient is 0: they drift with rounding in training)
+    rewritten (fields of the saved config.json, None for those taken out: older spellings that
+    transformers still reads), published (a whole config.json that transformers does not read, but
+    the first authors' own code: attune alone is asked with it)
+Nothing else is to be done for a new family, here or in `matrix`, which takes the first checkpoint
+of each (what stands before the first comma of its name).
 
 Of each: hidden states and every parameter's gradient (build/release/encoder_probe), embeddings,
 20 steps of training, the weights after them, and the artifact read back by Python.
@@ -26,6 +31,7 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -37,6 +43,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import modules
+from tokenizers import Tokenizer
 from transformers import AutoModel, BertTokenizerFast
 
 from . import checkpoints, embeddings, generated_texts, peer_training, training
@@ -74,8 +81,13 @@ class Checkpoint:
     widths: dict = dataclasses.field(default_factory=dict)  # SMALL's name -> the class's; None: no
     rewritten: dict = dataclasses.field(default_factory=dict)  # of config.json; None: taken out
     published: dict = dataclasses.field(default_factory=dict)  # a config.json for attune alone
+    rate: float = 5e-5  # of learning
     floor: float = 1e-3
     exempt: tuple = ("key.bias", "k_lin.bias", "k_proj.bias", "attn.k.bias")
+
+    @property
+    def is_static(self):
+        return self.config == "StaticEmbedding"
 
     @property
     def family(self):
@@ -102,8 +114,8 @@ GEMMA = ROTARY | {"num_key_value_heads": 1, "head_dim": 16, "num_hidden_layers":
 GEMMA_LAYERS = {"layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}
 EURO = ROTARY | {"num_key_value_heads": 2, "mask_token_id": 4}
 EURO_THETA = {"rope_parameters": {"rope_type": "default", "rope_theta": 250000.0}}
-INSTRUCTION = {"query": "Instruct: Given a web search query, retrieve relevant passages that answer "
-               "the query\nQuery:", "document": ""}
+INSTRUCTION = {"query": "Instruct: Given a web search query, retrieve relevant passages that "
+               "answer the query\nQuery:", "document": ""}
 NOMIC = {"query": "search_query: ", "document": "search_document: "}
 # As nomic-embed-text-v1.5 and gte-base-en-v1.5 are published.
 NOMIC_PUBLISHED = {
@@ -125,7 +137,7 @@ GTE_PUBLISHED = {
     "rope_scaling": {"factor": 2.0, "type": "ntk"}, "rope_theta": 500000, "type_vocab_size": 0,
     "unpad_inputs": False, "use_memory_efficient_attention": False,
 }
-# The kind "ntk", base * factor and frequencies / factor^(2 / head_dim), said in transformers' words.
+# The kind "ntk", base * factor and frequencies / factor^(2 / head_dim), in transformers' words.
 GTE_NTK = {"rope_parameters": {"rope_type": "linear", "factor": 2.0 ** (2 / 12),
                                "rope_theta": 1000000.0}}
 
@@ -173,7 +185,8 @@ CHECKPOINTS = [
                QWEN | {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1,
                        "attention_bias": True}, pooling="lasttoken"),
     Checkpoint("gemma3_text", "Gemma3TextConfig", GEMMA | GEMMA_LAYERS, dense=(96, 48),
-               prompts={"query": "task: search result | query: ", "document": "title: none | text: "}),
+               prompts={"query": "task: search result | query: ",
+                        "document": "title: none | text: "}),
     Checkpoint("gemma3_text, older spelling", "Gemma3TextConfig",
                GEMMA | {"rope_parameters": {"full_attention": {"rope_theta": 1000000.0},
                                             "sliding_attention": {"rope_theta": 9000.0}},
@@ -194,6 +207,11 @@ CHECKPOINTS = [
                                            "rope_theta": 10000.0}},
                rewritten={"rope_parameters": None, "rope_theta": 10000.0,
                           "rope_scaling": {"type": "linear", "factor": 4.0}}),
+    Checkpoint("mpnet", "MPNetConfig", {"layer_norm_eps": 1e-5}),
+    Checkpoint("static", "StaticEmbedding", limit=0, rate=1e-3, exempt=()),
+    Checkpoint("static, not normalised", "StaticEmbedding", limit=0, rate=1e-3, normalize=False,
+               exempt=(), prompts=E5),
+    Checkpoint("mpnet, far", "MPNetConfig", {"layer_norm_eps": 1e-5}, limit=120, dense=(32,)),
 ]
 
 
@@ -257,24 +275,34 @@ def _rewrite(directory, checkpoint):
     (directory / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
+def _static(plain, vocabulary):
+    torch.manual_seed(12)
+    tokenizer = Tokenizer.from_file(str(plain / "tokenizer.json"))
+    return [modules.StaticEmbedding(tokenizer, embedding_weights=torch.randn(vocabulary, 40))]
+
+
+def _transformer(plain, checkpoint, vocabulary):
+    encoder(_config(checkpoint, vocabulary), checkpoint.name).save_pretrained(plain)
+    first = modules.Transformer(str(plain), max_seq_length=checkpoint.limit)
+    pooling = modules.Pooling(
+        first.get_embedding_dimension(), pooling_mode=checkpoint.pooling,
+        include_prompt=checkpoint.include_prompt,
+    )
+    return [first, pooling]
+
+
 def make(root, checkpoint):
     """The directory of the checkpoint under `root`, made anew by the peers."""
-    directory = pathlib.Path(root) / checkpoint.name.replace(", ", "_").replace(" ", "_")
+    directory = pathlib.Path(root) / re.sub(r"\W+", "_", checkpoint.name)
     plain = directory.with_name(directory.name + "_encoder")
     for old in (directory, plain):
         shutil.rmtree(old, ignore_errors=True)
     plain.mkdir(parents=True)
     tokenizer = wordpiece if checkpoint.tokenizer == "wordpiece" else checkpoint.tokenizer
     vocabulary = tokenizer(plain)
-    config = _config(checkpoint, vocabulary)
-    encoder(config, checkpoint.name).save_pretrained(plain)
-    parts = [modules.Transformer(str(plain), max_seq_length=checkpoint.limit)]
+    parts = _static(plain, vocabulary) if checkpoint.is_static else _transformer(
+        plain, checkpoint, vocabulary)
     width = parts[0].get_embedding_dimension()
-    parts.append(
-        modules.Pooling(
-            width, pooling_mode=checkpoint.pooling, include_prompt=checkpoint.include_prompt
-        )
-    )
     for out in checkpoint.dense:
         linear = modules.Dense(width, out, bias=False, activation_function=torch.nn.Identity())
         parts.append(linear)
@@ -285,24 +313,32 @@ def make(root, checkpoint):
     model.save(str(directory), create_model_card=False)
     shutil.rmtree(plain)
     _rewrite(directory, checkpoint)
-    file = directory / "config.json"
-    config = json.loads(file.read_text("utf-8")) | checkpoint.rewritten
-    config = {key: value for key, value in config.items()
-              if value is not None or key not in checkpoint.rewritten}
-    file.write_text(json.dumps(config), encoding="utf-8")
+    if checkpoint.rewritten:
+        file = directory / "config.json"
+        config = json.loads(file.read_text("utf-8")) | checkpoint.rewritten
+        config = {key: value for key, value in config.items()
+                  if value is not None or key not in checkpoint.rewritten}
+        file.write_text(json.dumps(config), encoding="utf-8")
     return directory
 
 
 def _as_filed(model, tensors):
     """Tensors by the names of the model's parameters, as its files would hold them: some classes
-    split or rename what they load, and put it together again when they save.
+    split or rename what they load, and put it together again when they save. Parameters that are
+    not among them (a pooler that nobody reads) are called alike in files.
     """
-    copy = type(model)(model.config)
+    if not isinstance(model, transformers.PreTrainedModel):
+        return tensors
+    copy, others = type(model)(model.config), set()
     with tempfile.TemporaryDirectory() as scratch, torch.no_grad():
         for name, parameter in copy.named_parameters():
-            parameter.copy_(tensors[name])
+            if name in tensors:
+                parameter.copy_(tensors[name])
+            else:
+                others.add(name)
         copy.save_pretrained(scratch)
-        return load_file(pathlib.Path(scratch) / "model.safetensors")
+        filed = load_file(pathlib.Path(scratch) / "model.safetensors")
+    return {name: value for name, value in filed.items() if name not in others}
 
 
 def _probe(context, model, question):
@@ -326,6 +362,9 @@ def _probe(context, model, question):
 def _sequences(peer, checkpoint):
     """Ids of texts of many lengths, of the longest that there may be, and padding tokens in one."""
     texts = [text for text in generated_texts.mixed_texts(31, 40) if text.strip()][::3]
+    if checkpoint.is_static:
+        encoded = peer.tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [row.ids for row in encoded if row.ids]
     ids = [
         peer.tokenizer(text, truncation=True, max_length=checkpoint.limit)["input_ids"]
         for text in texts
@@ -336,16 +375,21 @@ def _sequences(peer, checkpoint):
     return [row for row in ids if row]
 
 
+def _states(model, row):
+    if isinstance(model, modules.StaticEmbedding):
+        return model.embedding.weight[row]
+    mask = torch.ones(1, len(row), dtype=torch.long)
+    return model(input_ids=torch.tensor([row]), attention_mask=mask).last_hidden_state[0]
+
+
 def _hidden(table, context, checkpoint, directory):
     peer = embeddings.peer_of(directory)
-    model = peer[0].auto_model.eval()
+    model = peer[0] if checkpoint.is_static else peer[0].auto_model.eval()
     rows = _sequences(peer, checkpoint)
     torch.manual_seed(9)
     hidden, weights = [], []
     for row in rows:  # alone: no padding, and no mask
-        states = model(input_ids=torch.tensor([row]),
-                       attention_mask=torch.ones(1, len(row), dtype=torch.long))
-        hidden.append(states.last_hidden_state[0])
+        hidden.append(_states(model, row))
         weights.append(torch.randn(hidden[-1].shape))
     sum((h * w).sum() for h, w in zip(hidden, weights)).backward()
     answer = _probe(context, directory, {
@@ -358,7 +402,9 @@ def _hidden(table, context, checkpoint, directory):
         f"hidden states: {checkpoint.name}", _oracle(), f"{len(expected)} tokens",
         embeddings.difference(expected.numpy(), answer.pop("hidden").numpy()), HIDDEN_TOLERANCE,
     )
-    gradients = _as_filed(model, {k: p.grad for k, p in model.named_parameters()})
+    gradients = _as_filed(model, {
+        k: p.grad for k, p in model.named_parameters() if p.grad is not None
+    })
     answer = {k: v for k, v in answer.items() if "_Dense." not in k}
     if set(answer) != set(gradients):
         raise ValueError(f"gradients differ by name: {sorted(set(answer) ^ set(gradients))[:6]}")
@@ -404,7 +450,7 @@ def _vectors(table, context, checkpoint, directory):
 def _weights(run, artifact, exempt):
     got = load_file(artifact / "model.safetensors")
     worst = (0.0, "")
-    expected = _as_filed(run.model[0].auto_model, run.weights())
+    expected = _as_filed(getattr(run.model[0], "auto_model", run.model[0]), run.weights())
     missing = sorted(set(expected) - set(got))
     if missing:
         raise ValueError(f"the artifact lacks {missing[:6]}")
@@ -416,8 +462,8 @@ def _weights(run, artifact, exempt):
 
 def _training(table, context, checkpoint, directory):
     settings = Settings(
-        batch_size=8, max_steps=20, epochs=4, learning_rate=5e-5, weight_decay=0.1, dropout=None,
-        max_length=checkpoint.limit,
+        batch_size=8, max_steps=20, epochs=4, learning_rate=checkpoint.rate, weight_decay=0.1,
+        dropout=None, max_length=checkpoint.limit,
     )
     prompts = checkpoint.prompts
     settings = dataclasses.replace(

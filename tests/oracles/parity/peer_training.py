@@ -69,7 +69,7 @@ class Run:
 
     def weights(self):
         """The encoder's weights under the names of config.json's family, without a prefix."""
-        state = self.model[0].auto_model.state_dict()
+        state = getattr(self.model[0], "auto_model", self.model[0]).state_dict()
         return {
             name: value.detach().clone()
             for name, value in state.items()
@@ -154,7 +154,8 @@ def load(directory, settings, **model_kwargs):
         config_kwargs=config,
         model_kwargs={"dtype": torch.float32} | model_kwargs,
     )
-    model.max_seq_length = settings.max_length
+    if settings.max_length:  # a StaticEmbedding has no limit
+        model.max_seq_length = settings.max_length
     return model
 
 
