@@ -5,7 +5,10 @@
 #include <vector>
 
 #include "data/tokenizers/bert_normalizer.h"
+#include "data/tokenizers/byte_level.h"
 #include "data/tokenizers/json_place.h"
+#include "data/tokenizers/text_normalizers.h"
+#include "data/tokenizers/unicode_normalizer.h"
 
 namespace attune {
 namespace {
@@ -52,6 +55,16 @@ struct Kind {
 constexpr std::array kKinds = {
     Kind{"Sequence", make_sequence},
     Kind{"BertNormalizer", make_bert},
+    Kind{"NFC", make_nfc},
+    Kind{"NFD", make_nfd},
+    Kind{"NFKC", make_nfkc},
+    Kind{"NFKD", make_nfkd},
+    Kind{"Lowercase", make_lowercase},
+    Kind{"StripAccents", make_strip_accents},
+    Kind{"Strip", make_strip},
+    Kind{"Replace", make_replace},
+    Kind{"Prepend", make_prepend},
+    Kind{"ByteLevel", make_byte_level_normalizer},
 };
 
 }  // namespace

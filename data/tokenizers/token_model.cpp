@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "data/tokenizers/bpe_model.h"
 #include "data/tokenizers/json_place.h"
 #include "data/tokenizers/word_level_model.h"
 
@@ -19,6 +20,7 @@ struct Kind {
 };
 // Every model there is but WordPiece, which wordpiece.h does with all around it.
 constexpr std::array kKinds = {
+    Kind{"BPE", make<BpeModel>},
     Kind{"WordLevel", make<WordLevelModel>},
 };
 
