@@ -51,6 +51,8 @@ def classes():
                            (r"\p{S}", "S"), (r"\p{Z}", "Z"), (r"\d", "Nd")):
         assert members(pattern) == {
             c for c, v in values.items() if CATEGORIES[v].startswith(union)}, pattern
+    other_numbers = {c for c, v in values.items() if CATEGORIES[v] == "No"}
+    assert members(r"[\w]") == members(r"\w") - other_numbers  # pattern_parser.cpp relies on it
     spaces = members(r"\s")
     split = pre_tokenizers.WhitespaceSplit()
     assert code_points(split.pre_tokenize_str(TEXT)) == {0, *ALL} - spaces

@@ -102,7 +102,7 @@ PatternParser::Item PatternParser::parse_item(bool ignore_case, int depth) {
   }
   char32_t c = 0;
   if (accept("\\")) {
-    if (parse_escape(item.characters, c)) return item;
+    if (parse_escape(item.characters, c, false)) return item;
   } else {
     if (std::string_view("^$*+?{").find(pattern_[at_]) != std::string_view::npos) {
       refuse("attune knows no anchors, and no repeat without something before it");
@@ -189,7 +189,7 @@ CharacterClass PatternParser::parse_class(bool ignore_case, int depth) {
     CharacterClass named;
     char32_t first = 0;
     const auto take_one = [&] {
-      return accept("\\") ? parse_escape(named, first) : (first = take(), false);
+      return accept("\\") ? parse_escape(named, first, true) : (first = take(), false);
     };
     const bool dash = pattern_.substr(at_).starts_with("-");
     if (take_one()) {
@@ -220,14 +220,14 @@ CharacterClass PatternParser::parse_class(bool ignore_case, int depth) {
   return whole;
 }
 
-bool PatternParser::parse_escape(CharacterClass& characters, char32_t& character) {
+bool PatternParser::parse_escape(CharacterClass& characters, char32_t& character, bool in_set) {
   const auto named = [&](std::uint32_t categories, std::uint16_t flags, bool negated) {
     characters.categories = categories;
     characters.flags = flags;
     characters.negated = negated;
     return true;
   };
-  constexpr std::uint32_t kDecimal = 1 << 8;  // Nd
+  constexpr std::uint32_t kDecimal = 1 << 8, kOtherNumber = 1 << 10;  // Nd, No
   const std::size_t begin = at_;
   const char32_t c = take();
   switch (c) {
@@ -236,6 +236,8 @@ bool PatternParser::parse_escape(CharacterClass& characters, char32_t& character
       return named(0, text_tables::kRegexSpace, c == 'S');
     case 'w':
     case 'W':
+      // Alone, Oniguruma's \w has the superscripts and fractions of Latin-1; in a set it has not.
+      if (in_set) characters.all.push_back({{}, kOtherNumber, 0, {}, {}, true});
       return named(0, text_tables::kRegexWord, c == 'W');
     case 'd':
     case 'D':

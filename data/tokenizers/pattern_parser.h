@@ -41,7 +41,7 @@ class PatternParser {
   std::uint32_t parse_number();
   CharacterClass parse_class(bool ignore_case, int depth);
   // A class like \s after its backslash (true), or one character.
-  bool parse_escape(CharacterClass& characters, char32_t& character);
+  bool parse_escape(CharacterClass& characters, char32_t& character, bool in_set);
   CharacterClass parse_property(bool negated);
   char32_t parse_hexadecimal(std::size_t least, std::size_t most);
   void add_character(CharacterClass& characters, char32_t c, bool ignore_case) const;

@@ -54,6 +54,15 @@ TEST(SplitPattern, Sets) {
   EXPECT_EQ(cut("(?i:'s)", "'S'\xc5\xbf"), "'S|'\xc5\xbf");  // the long s
 }
 
+// Oniguruma has two ideas of a word character in Latin-1.
+TEST(SplitPattern, AWordCharacterInASetIsNoFraction) {
+  EXPECT_EQ(cut(R"(\w+)", "a\xc2\xb2-"), "a\xc2\xb2|[-]");
+  EXPECT_EQ(cut(R"([\w]+)", "a\xc2\xb2-"), "a|[\xc2\xb2-]");
+  EXPECT_EQ(cut(R"([^\w]+)", "a\xc2\xb2-"), "[a]|\xc2\xb2-");
+  EXPECT_EQ(cut(R"([\W]+)", "a\xc2\xb2-"), "[a]|\xc2\xb2-");
+  EXPECT_EQ(cut(R"(\W+)", "a\xc2\xb2-"), "[a\xc2\xb2]|-");
+}
+
 TEST(SplitPattern, ALiteralIsFoundAsItStands) {
   EXPECT_EQ(cut(SplitPattern::literal("a.", "t"), "a.ab a."), "a.|[ab ]|a.");
   EXPECT_THROW(SplitPattern::literal("", "t"), Error);

@@ -34,7 +34,8 @@ CJK = "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"
 HAN = r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{L}&&[^\p{Han}]]+|\s+|[^\s\p{L}]"
 BLOOM = " ?[^(\\s|[.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c])]+"
 PATTERNS = dict(gpt2=GPT2, qwen2=QWEN2, llama3=LLAMA3, cl100k=CL100K, o200k=O200K, clip=CLIP,
-                deepseek=DEEPSEEK, cjk=CJK, han=HAN, bloom=BLOOM)
+                deepseek=DEEPSEEK, cjk=CJK, han=HAN, bloom=BLOOM,
+                words=r"\w+|[^\w\s]+", sets=r"[\w]+|[\W&&[^\s]]+")
 BEHAVIORS = ("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")
 
 
