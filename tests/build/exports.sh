@@ -4,7 +4,7 @@
 set -euo pipefail
 nm=$1
 shift
-foreign='FLAGS_|(^|[ :(])(google|sentencepiece|fmt|spdlog|YAML|nlohmann|testing|CLI)::|(^| )(gumbo_|utf8proc_|nettle_|_nettle_)'
+foreign='FLAGS_|(^|[ :(])(google|sentencepiece|absl|Darts|fmt|spdlog|YAML|nlohmann|testing|CLI)::|(^| )(gumbo_|utf8proc_|nettle_|_nettle_)'
 public='attune::(add_callback|resolve_embed_model)\('  # what include/attune promises
 status=0
 for file in "$@"; do
