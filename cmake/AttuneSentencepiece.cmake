@@ -2,8 +2,8 @@
 # requirements/sentencepiece.txt), with its own protobuf-lite:
 #   attune::sentencepiece          reads .model files; linked by data
 #   attune::sentencepiece_trainer  makes them; linked by tests alone
-# Static and hidden, and without the command line flags of its programs (hazard 2): libc10 exports a FLAGS_minloglevel
-# of its own. Its headers are seen by the sources of the target that links it, never by those that have LibTorch's
+# Static and hidden (hazard 2): libc10 exports a FLAGS_minloglevel of its own, and each would write over the other's. Its
+# headers are seen by the sources of the target that links it, never by those that have LibTorch's
 # (which bring another google/protobuf).
 set(ATTUNE_SENTENCEPIECE "${CMAKE_SOURCE_DIR}/.venv/sources/sentencepiece-0.2.1" CACHE PATH
     "The unpacked source package of sentencepiece")
@@ -21,7 +21,7 @@ endif()
 
 # What its own configure step would write.
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/sentencepiece/config.h CONTENT
-     "#define VERSION \"${spm_version}\"\n#define PACKAGE \"sentencepiece\"\n#define INSTALL_DATADIR \"\"\n")
+     "#define VERSION \"${spm_version}\"\n#define PACKAGE_STRING \"sentencepiece\"\n#define INSTALL_DATADIR \"\"\n")
 
 function(attune_sentencepiece_library name)
   add_library(attune_${name} STATIC EXCLUDE_FROM_ALL ${ARGN})
@@ -40,6 +40,7 @@ file(GLOB protobuf_lite ${spm}/third_party/protobuf-lite/*.cc)
 list(TRANSFORM protobuf_lite REPLACE "^.*/io_win32.cc$" "")
 attune_sentencepiece_library(sentencepiece
   ${protobuf_lite}
+  ${spm}/third_party/absl/flags/flag.cc
   ${spm}/src/builtin_pb/sentencepiece.pb.cc
   ${spm}/src/builtin_pb/sentencepiece_model.pb.cc
   ${spm}/src/bpe_model.cc

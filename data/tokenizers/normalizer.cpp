@@ -6,6 +6,7 @@
 
 #include "data/tokenizers/bert_normalizer.h"
 #include "data/tokenizers/json_place.h"
+#include "data/tokenizers/precompiled_normalizer.h"
 
 namespace attune {
 namespace {
@@ -44,6 +45,10 @@ std::unique_ptr<Normalizer> make_bert(const JsonPlace& section) {
   return std::make_unique<BertNormalizerStep>(read_bert_normalizer(section));
 }
 
+std::unique_ptr<Normalizer> make_precompiled(const JsonPlace& section) {
+  return std::make_unique<PrecompiledNormalizer>(section);
+}
+
 struct Kind {
   const char* type;
   std::unique_ptr<Normalizer> (*make)(const JsonPlace& section);
@@ -52,6 +57,7 @@ struct Kind {
 constexpr std::array kKinds = {
     Kind{"Sequence", make_sequence},
     Kind{"BertNormalizer", make_bert},
+    Kind{"Precompiled", make_precompiled},
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "core/parallel.h"
 #include "data/tokenizers/json_tokenizer.h"
+#include "data/tokenizers/sentencepiece_files.h"
 #include "data/tokenizers/wordpiece.h"
 #include "data/tokenizers/wordpiece_files.h"
 
@@ -107,10 +108,14 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& model_directory) {
     return std::make_unique<JsonTokenizer>(
         file, path, truncation_side(file, path, read_json_if_there(config), config));
   }
+  if (const std::string model = sentencepiece_file(model_directory); !model.empty()) {
+    return load_sentencepiece(model, model_directory);
+  }
   const std::string vocabulary = (fs::path(model_directory) / "vocab.txt").string();
   if (!file_exists(vocabulary)) {
     throw_error(ErrorKind::kData, model_directory,
-                ": found neither tokenizer.json nor vocab.txt; a model directory has one of them");
+                ": found neither tokenizer.json, nor sentencepiece.bpe.model, spiece.model or ",
+                "tokenizer.model, nor vocab.txt; a model directory has one of them");
   }
   const std::string map = (fs::path(model_directory) / "special_tokens_map.json").string();
   const std::string added = (fs::path(model_directory) / "added_tokens.json").string();

@@ -45,9 +45,9 @@ class Tokenizer {  // immutable and thread-safe
                                        std::string& joined);
 };
 
-// Reads DIR/tokenizer.json, or DIR/vocab.txt with DIR/tokenizer_config.json where there is none.
-// Kinds that attune does not know are an Error{kData} that names them. docs/tokenizers.md lists
-// what is known.
+// Reads DIR/tokenizer.json; where there is none, a .model of sentencepiece (sentencepiece_files.h)
+// or DIR/vocab.txt, with DIR/tokenizer_config.json. Kinds that attune does not know are an
+// Error{kData} that names them. docs/tokenizers.md lists what is known.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& model_directory);
 
 }  // namespace attune
