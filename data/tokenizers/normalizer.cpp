@@ -5,8 +5,11 @@
 #include <vector>
 
 #include "data/tokenizers/bert_normalizer.h"
+#include "data/tokenizers/byte_level.h"
 #include "data/tokenizers/json_place.h"
 #include "data/tokenizers/precompiled_normalizer.h"
+#include "data/tokenizers/text_normalizers.h"
+#include "data/tokenizers/unicode_normalizer.h"
 
 namespace attune {
 namespace {
@@ -58,6 +61,16 @@ constexpr std::array kKinds = {
     Kind{"Sequence", make_sequence},
     Kind{"BertNormalizer", make_bert},
     Kind{"Precompiled", make_precompiled},
+    Kind{"NFC", make_nfc},
+    Kind{"NFD", make_nfd},
+    Kind{"NFKC", make_nfkc},
+    Kind{"NFKD", make_nfkd},
+    Kind{"Lowercase", make_lowercase},
+    Kind{"StripAccents", make_strip_accents},
+    Kind{"Strip", make_strip},
+    Kind{"Replace", make_replace},
+    Kind{"Prepend", make_prepend},
+    Kind{"ByteLevel", make_byte_level_normalizer},
 };
 
 }  // namespace

@@ -5,7 +5,10 @@
 #include <vector>
 
 #include "data/tokenizers/bert_normalizer.h"
+#include "data/tokenizers/byte_level.h"
 #include "data/tokenizers/json_place.h"
+#include "data/tokenizers/metaspace.h"
+#include "data/tokenizers/split_pre_tokenizer.h"
 
 namespace attune {
 namespace {
@@ -75,6 +78,14 @@ struct Kind {
 constexpr std::array kKinds = {
     Kind{"Sequence", make_sequence},
     Kind{"BertPreTokenizer", make_bert},
+    Kind{"ByteLevel", make_byte_level},
+    Kind{"Metaspace", make_metaspace},
+    Kind{"Split", make_split},
+    Kind{"Whitespace", make_whitespace},
+    Kind{"WhitespaceSplit", make_whitespace_split},
+    Kind{"Punctuation", make_punctuation},
+    Kind{"Digits", make_digits},
+    Kind{"CharDelimiterSplit", make_char_delimiter_split},
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "data/tokenizers/bpe_model.h"
 #include "data/tokenizers/json_place.h"
 #include "data/tokenizers/unigram_model.h"
 #include "data/tokenizers/word_level_model.h"
@@ -20,6 +21,7 @@ struct Kind {
 };
 // Every model there is but WordPiece, which wordpiece.h does with all around it.
 constexpr std::array kKinds = {
+    Kind{"BPE", make<BpeModel>},
     Kind{"WordLevel", make<WordLevelModel>},
     Kind{"Unigram", make<UnigramModel>},
 };
