@@ -37,6 +37,7 @@ constexpr std::array kNames = {
 };
 
 Family family_of(const JsonPlace& options, const JsonPlace& config) {
+  options.object();
   constexpr const char* kKnown =
       "XLMRobertaTokenizer, GemmaTokenizer, LlamaTokenizer or T5Tokenizer";
   if (options.has("tokenizer_class")) {

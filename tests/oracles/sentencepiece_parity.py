@@ -229,7 +229,7 @@ def main():
             return [(title, without(texts, words)) for title, texts in corpora]
 
         # XLM-R
-        mask = {"content": "<mask>", "lstrip": True, "rstrip": False, "single_word": False, "normalized": False,
+        mask = {"__type": "AddedToken", "content": "<mask>", "lstrip": True, "rstrip": False, "single_word": False, "normalized": False,
                 "special": True}
         config = {"tokenizer_class": "XLMRobertaTokenizer", "mask_token": mask}
         folder = make.of_model("sentencepiece.bpe.model", trained["xlmr"], config)
@@ -237,7 +237,7 @@ def main():
         number = lambda piece: piece + 1 if piece else 3  # noqa: E731
         compare("XLM-R .model", folder, of_sentencepiece(trained["xlmr"], number, [0], [2]), plain(words))
         slow = SlowXlmRoberta(os.path.join(folder, "sentencepiece.bpe.model"), bos_token="<s>", eos_token="</s>",
-                              unk_token="<unk>", pad_token="<pad>", mask_token=tokenizers.AddedToken(**mask))
+                              unk_token="<unk>", pad_token="<pad>", mask_token=tokenizers.AddedToken("<mask>", lstrip=True, special=True))
         slow.own["<mask>"] = slow.sp_model.get_piece_size() + 1
         slow._added_tokens_encoder.update(slow.own)
         compare("XLM-R .model", folder, of_slow(slow, [0], [2]), around(words, 3))
