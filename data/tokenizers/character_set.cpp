@@ -8,7 +8,10 @@
 namespace attune {
 
 bool CharacterClass::contains(char32_t c, std::uint16_t value) const {
-  bool in = (categories >> (value & text_tables::kCategoryMask) & 1) || (value & flags) != 0 ||
+  const bool all_alone =
+      !all.empty() && ranges.empty() && categories == 0 && flags == 0 && either.empty();
+  bool in = all_alone || (categories >> (value & text_tables::kCategoryMask) & 1) ||
+            (value & flags) != 0 ||
             std::any_of(ranges.begin(), ranges.end(),
                         [c](const auto& range) { return c >= range.first && c <= range.second; }) ||
             std::any_of(either.begin(), either.end(),
@@ -28,8 +31,11 @@ bool CharacterClass::has_range_in(char32_t first, char32_t last) const {
 
 CharacterSet::CharacterSet(const CharacterClass& rules) {
   const TextClasses& classes = TextClasses::get();
-  // Pages of the same classes have the same bits where no range says otherwise.
+  // Where no range says otherwise, a character is in by its classes alone, and pages of the same
+  // classes have the same bits.
   std::map<std::uint16_t, std::uint16_t> plain;
+  std::array<std::int8_t, 2048> by_value;  // -1: not asked yet
+  by_value.fill(-1);
   for (std::size_t page = 0; page < pages_.size(); ++page) {
     const auto first = static_cast<char32_t>(page * 256);
     const bool special = rules.has_range_in(first, first + 255);
@@ -44,7 +50,10 @@ CharacterSet::CharacterSet(const CharacterClass& rules) {
     if (!special) plain.emplace(classes.page(first), pages_[page]);
     bits_.resize(bits_.size() + 4);
     for (char32_t c = first; c < first + 256; ++c) {
-      if (!rules.contains(c, classes.value(c))) continue;
+      const std::uint16_t value = classes.value(c);
+      std::int8_t& known = by_value.at(value);
+      if (!special && known < 0) known = rules.contains(c, value) ? 1 : 0;
+      if (special ? !rules.contains(c, value) : known == 0) continue;
       bits_[pages_[page] * std::size_t{4} + (c >> 6 & 3)] |= std::uint64_t{1} << (c & 63);
       beyond_ascii_ = beyond_ascii_ || c >= 0x80;
     }

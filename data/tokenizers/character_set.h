@@ -11,7 +11,8 @@
 
 namespace attune {
 
-// (ranges or categories or flags or any of `either`) and all of `all`; the opposite if negated.
+// (ranges or categories or flags or any of `either`) and all of `all`; only the latter where none
+// of the former is given. The opposite of that if negated.
 struct CharacterClass {
   std::vector<std::pair<char32_t, char32_t>> ranges;  // first and last
   std::uint32_t categories = 0;                       // bits, by text_tables.h's numbers

@@ -113,6 +113,14 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& model_directory) {
   }
   const std::string vocabulary = (fs::path(model_directory) / "vocab.txt").string();
   if (!file_exists(vocabulary)) {
+    const std::string merges = (fs::path(model_directory) / "merges.txt").string();
+    if (file_exists(merges)) {
+      // Their normalizer, pattern and special tokens are in transformers' code, not in the files.
+      throw_error(ErrorKind::kData, merges, ": a tokenizer of merges.txt and vocab.json is not ",
+                  "read, because the files leave open how text is cut; make a tokenizer.json: in ",
+                  "Python, AutoTokenizer.from_pretrained(\"", model_directory,
+                  "\").save_pretrained(\"", model_directory, "\")");
+    }
     throw_error(ErrorKind::kData, model_directory,
                 ": found neither tokenizer.json, nor sentencepiece.bpe.model, spiece.model or ",
                 "tokenizer.model, nor vocab.txt; a model directory has one of them");

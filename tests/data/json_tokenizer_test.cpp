@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -104,6 +106,91 @@ TEST(JsonTokenizer, WhatIsNotKnownIsNamed) {
   refuse("/model/vocab/a", -1, {"-1"});
   refuse("/added_tokens/1/id", 5, {"added_tokens[1]: id", "id 4"});
   refuse("/version", "2", {"version"});
+}
+
+const Json& kinds() {
+  static const Json file = read_json_file(ATTUNE_SOURCE_DIR "/tests/fixtures/tokenizer/kinds.json");
+  return file;
+}
+
+TEST(JsonTokenizerKinds, TrainedOnesEqualThePeer) {
+  const Json& texts = kinds().at("texts");
+  ASSERT_GT(texts.size(), 100u);
+  ASSERT_EQ(kinds().at("trained").size(), 12u);
+  for (const Json& kind : kinds().at("trained")) {
+    const auto name = kind.at("name").get<std::string>();
+    const JsonTokenizer tokenizer(kind.at("tokenizer"), name);
+    const JsonTokenizer left(kind.at("tokenizer"), name, TruncationSide::kLeft);
+    const auto check = [&](const Tokenizer& ours, const Json& text, int length, const Json& ids) {
+      const Ids got = encode(ours, text.get<std::string>(), length);
+      EXPECT_EQ(got, ids.get<Ids>()) << name << " " << text << " cut at " << length;
+      for (const std::int32_t id : got) EXPECT_LT(id, ours.vocabulary_size());
+    };
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      check(tokenizer, texts[i], 1 << 20, kind.at("ids")[i]);
+    }
+    for (std::size_t i = 0; i < kinds().at("few").size(); ++i) {
+      const Json& text = texts[kinds().at("few")[i].get<std::size_t>()];
+      check(tokenizer, text, 9, kind.at("cut")[i]);
+      check(left, text, 9, kind.at("cut_left")[i]);
+    }
+  }
+}
+
+TEST(JsonTokenizerKinds, EveryPreTokenizerAndNormalizerEqualsThePeer) {
+  const Json& few = kinds().at("few");
+  ASSERT_GT(kinds().at("shown").size(), 70u);
+  for (const Json& kind : kinds().at("shown")) {
+    Json file = kinds().at("shell");
+    file["normalizer"] = kind.at("normalizer");
+    file["pre_tokenizer"] = kind.at("pre_tokenizer");
+    const JsonTokenizer tokenizer(file, "t.json");
+    for (std::size_t i = 0; i < few.size(); ++i) {
+      const Json& text = kinds().at("texts")[few[i].get<std::size_t>()];
+      EXPECT_EQ(encode(tokenizer, text.get<std::string>(), 1 << 20), kind.at("ids")[i].get<Ids>())
+          << kind.at("name") << " " << text;
+    }
+  }
+}
+
+TEST(JsonTokenizerKinds, ManyThreadsGiveTheSame) {
+  const Json& kind = kinds().at("trained")[0];
+  const JsonTokenizer tokenizer(kind.at("tokenizer"), "t.json");
+  std::vector<std::string_view> texts;
+  for (int copy = 0; copy < 20; ++copy) {
+    for (const Json& text : kinds().at("texts")) {
+      texts.push_back(text.get_ref<const std::string&>());
+    }
+  }
+  const TokenizedTexts one = tokenizer.encode_batch("", texts, 64, 1);
+  const TokenizedTexts many = tokenizer.encode_batch("", texts, 64, 4);
+  EXPECT_EQ(one.ids, many.ids);
+  EXPECT_EQ(one.offsets, many.offsets);
+}
+
+TEST(JsonTokenizerFiles, LoadTokenizerChoosesByTheModel) {
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / "attune_json_tokenizer_files";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const auto write = [&](const char* name, const Json& value) {
+    std::ofstream(folder / name) << value.dump();
+  };
+  write("tokenizer.json", word_level());
+  EXPECT_EQ(encode(*load_tokenizer(folder.string()), "a b a .", 4), (Ids{0, 1, 2, 4}));
+  write("tokenizer_config.json", {{"truncation_side", "left"}});
+  EXPECT_EQ(encode(*load_tokenizer(folder.string()), "a b a .", 4), (Ids{0, 1, 3, 4}));
+  std::filesystem::remove(folder / "tokenizer.json");
+  write("vocab.json", {{"a", 0}});
+  write("merges.txt", "");
+  try {
+    load_tokenizer(folder.string());
+    ADD_FAILURE() << "merges.txt was read";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kData);
+    EXPECT_NE(std::string(error.what()).find("save_pretrained"), std::string::npos);
+  }
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
