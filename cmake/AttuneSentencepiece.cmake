@@ -2,9 +2,9 @@
 # requirements/sentencepiece.txt), with its own protobuf-lite:
 #   attune::sentencepiece          reads .model files; linked by data
 #   attune::sentencepiece_trainer  makes them; linked by tests alone
-# Static and hidden (hazard 2): libc10 exports a FLAGS_minloglevel of its own, and each would write over the other's. Its
-# headers are seen by the sources of the target that links it, never by those that have LibTorch's
-# (which bring another google/protobuf).
+# Static and hidden (hazard 2): libc10 exports a FLAGS_minloglevel of its own, and each would write over the other's. The
+# headers are seen by the sources of the target that links it, never by those that have LibTorch's (which bring another
+# google/protobuf).
 set(ATTUNE_SENTENCEPIECE "${CMAKE_SOURCE_DIR}/.venv/sources/sentencepiece-0.2.1" CACHE PATH
     "The unpacked source package of sentencepiece")
 set(spm ${ATTUNE_SENTENCEPIECE}/sentencepiece)

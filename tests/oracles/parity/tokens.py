@@ -74,6 +74,32 @@ def _everything(table, context, oracle):
     )
 
 
+def _sentencepiece(table, context):
+    """sentencepiece_parity.py, likewise: models trained on five languages, in both kinds of file."""
+    script = pathlib.Path(__file__).resolve().parents[1] / "sentencepiece_parity.py"
+    attune = shlex.join([str(context.attune.binary), "tokenize"])
+    command = [sys.executable, str(script), "--command", attune, "--data", str(corpora.ROOT)]
+    command += ["--quick", "--random", "2000"] if context.quick else []
+    done = subprocess.run(command, capture_output=True, text=True)
+    written = done.stdout + done.stderr
+    (context.work / "sentencepiece_parity.txt").write_text(written, encoding="utf-8")
+    total = re.search(r"(\d+) rows, (\d+) differences", done.stdout)
+    if not total:
+        raise ValueError(
+            f"sentencepiece_parity.py ended with {done.returncode}: {done.stderr[-800:]}"
+        )
+    oracle = f"sentencepiece {importlib.metadata.version('sentencepiece')}, tokenizers"
+    note = "" if corpora.ROOT.is_dir() else "no corpora beside the repository: made-up languages"
+    table.add(
+        "token ids: unigram and BPE of sentencepiece",
+        oracle,
+        f"{total[1]} sets of texts",
+        int(total[2]),
+        0,
+        note,
+    )
+
+
 def rows(table, context):
     oracle = f"{ORACLE} {importlib.metadata.version('tokenizers')}"
     count = 1500 if context.quick else 20000
@@ -90,6 +116,9 @@ def rows(table, context):
             oracle,
             lambda t: _row(t, context.attune, f"{name}, generated", model, texts, oracle),
         )
+    table.guard(
+        "token ids: unigram and BPE of sentencepiece", "sentencepiece", _sentencepiece, context
+    )
     if not context.base:
         return
     if not context.quick:
