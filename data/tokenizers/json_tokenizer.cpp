@@ -24,6 +24,38 @@ const Json& checked_version(const Json& file, const std::string& place) {
   return file;
 }
 
+// Calls what(step) for a section, or for each step of its Sequences.
+template <class What>
+void for_each_step(const JsonPlace& section, const char* steps, const What& what) {
+  if (!section.has(steps)) {
+    if (section.has("type")) what(section);
+    return;
+  }
+  const JsonPlace list = section.at(steps);
+  for (std::size_t i = 0; i < list.array().size(); ++i) for_each_step(list.element(i), steps, what);
+}
+
+// "first" means that a text begins at the user's first character. Where a normalizer drops that
+// one, the peer no longer takes what is left for the beginning, by rules of its own.
+void check_first(const JsonPlace& root) {
+  bool drops = false;
+  for_each_step(section_of(root, "normalizer"), "normalizers", [&drops](const JsonPlace& step) {
+    const std::string& type = step.at("type").text();
+    drops = drops || type == "StripAccents" || type == "BertNormalizer" ||
+            (type == "Strip" && step.boolean_or("strip_left", true));
+  });
+  if (!drops) return;
+  for_each_step(section_of(root, "pre_tokenizer"), "pretokenizers", [](const JsonPlace& step) {
+    if (!step.has("prepend_scheme")) return;
+    const JsonPlace scheme = step.at("prepend_scheme");
+    if (scheme.text() == "first") {
+      scheme.refuse(
+          "always or never behind a normalizer that may drop a text's beginning (Strip, "
+          "StripAccents, BertNormalizer)");
+    }
+  });
+}
+
 VocabularyView view_of(const TokenModel& model) {
   return {[&model](const std::string& token) { return model.id_of(token); },
           [&model](std::int32_t id) { return model.has_id(id); }, model.num_tokens()};
@@ -108,6 +140,7 @@ JsonTokenizer::JsonTokenizer(const Json& file, const std::string& place, Truncat
       side_(side),
       vocabulary_size_(model_->id_limit()),
       fingerprint_(fingerprint_of(JsonPlace(file, place), side, added_tokens_)) {
+  check_first(JsonPlace(file, place));
   for (const AddedToken& token : added_tokens_) {
     vocabulary_size_ = std::max(vocabulary_size_, token.id + 1);
   }

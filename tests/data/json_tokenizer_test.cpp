@@ -99,6 +99,21 @@ TEST(JsonTokenizer, WhatIsNotKnownIsNamed) {
   refuse("/normalizer", "lower", {"normalizer", "an object"});
   refuse("/pre_tokenizer", {{"type", "UnicodeScripts"}}, {"UnicodeScripts", "BertPreTokenizer"});
   refuse("/pre_tokenizer/pretokenizers/0/type", "X", {"pretokenizers[0]: type", "\"X\""});
+  refuse("/pre_tokenizer", {{"type", "ByteLevel"}}, {"pre_tokenizer", "add_prefix_space"});
+  refuse("/pre_tokenizer", {{"type", "Digits"}}, {"individual_digits", "missing"});
+  refuse("/pre_tokenizer",
+         {{"type", "Split"}, {"pattern", {{"Regex", "^a"}}}, {"behavior", "Isolated"}},
+         {"pattern: Regex", "anchors"});
+  refuse("/pre_tokenizer",
+         {{"type", "Split"}, {"pattern", {{"String", "a"}}}, {"behavior", "isolated"}},
+         {"behavior", "MergedWithNext"});
+  refuse("/pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "ab"}}, {"one character"});
+  refuse("/pre_tokenizer",
+         {{"type", "Metaspace"}, {"replacement", "_"}, {"add_prefix_space", false}},
+         {"add_prefix_space", "never"});
+  refuse("/normalizer", {{"type", "Replace"}, {"pattern", "a"}, {"content", "b"}},
+         {"pattern", "an object"});
+  refuse("/normalizer", {{"type", "Strip"}, {"strip_left", true}}, {"strip_right", "missing"});
   refuse("/post_processor", {{"type", "X"}}, {"post_processor: type", "RobertaProcessing"});
   refuse("/post_processor/cls/1", 7, {"post_processor", "id 7"});
   refuse("/model/vocab/a", 2, {"vocab: \"b\"", "no other token"});
@@ -106,6 +121,17 @@ TEST(JsonTokenizer, WhatIsNotKnownIsNamed) {
   refuse("/model/vocab/a", -1, {"-1"});
   refuse("/added_tokens/1/id", 5, {"added_tokens[1]: id", "id 4"});
   refuse("/version", "2", {"version"});
+}
+
+TEST(JsonTokenizer, FirstNeedsTheTextsBeginning) {
+  Json file = word_level();
+  file["pre_tokenizer"] = {
+      {"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "first"}, {"split", true}};
+  file["normalizer"] = {{"type", "NFC"}};
+  EXPECT_NO_THROW(JsonTokenizer(file, "t.json"));
+  file["normalizer"] = {{"type", "Sequence"},
+                        {"normalizers", {{{"type", "NFD"}}, {{"type", "StripAccents"}}}}};
+  EXPECT_THROW(JsonTokenizer(file, "t.json"), Error);
 }
 
 const Json& kinds() {

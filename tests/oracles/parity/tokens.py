@@ -100,6 +100,39 @@ def _sentencepiece(table, context):
     )
 
 
+def _every_kind(table, context, oracle):
+    """tokenizer_kinds_parity.py: trained tokenizers of every kind but BERT's, cuts, patterns."""
+    script = pathlib.Path(__file__).resolve().parents[1] / "tokenizer_kinds_parity.py"
+    command = [
+        sys.executable,
+        str(script),
+        "--command",
+        shlex.join([str(context.attune.binary), "tokenize"]),
+        "--model",
+        str(context.base),
+        "--data",
+        str(corpora.ROOT),
+    ]
+    if context.quick:
+        command += ["--random", "1000", "--every", "200", "--only", "qwen3", "gemma"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    (context.work / "tokenizer_kinds_parity.txt").write_text(
+        done.stdout + done.stderr, encoding="utf-8"
+    )
+    total = re.search(r"(\d+) rows, (\d+) differences", done.stdout)
+    if not total:
+        raise ValueError(
+            f"tokenizer_kinds_parity.py ended with {done.returncode}: {done.stderr[-800:]}"
+        )
+    table.add(
+        "token ids: every other kind of tokenizer",
+        oracle,
+        f"{total[1]} sets of texts",
+        int(total[2]),
+        0,
+    )
+
+
 def rows(table, context):
     oracle = f"{ORACLE} {importlib.metadata.version('tokenizers')}"
     count = 1500 if context.quick else 20000
@@ -121,6 +154,7 @@ def rows(table, context):
     )
     if not context.base:
         return
+    table.guard("token ids: every other kind of tokenizer", oracle, _every_kind, context, oracle)
     if not context.quick:
         table.guard("token ids: every corpus and code point", oracle, _everything, context, oracle)
         return
