@@ -1,7 +1,7 @@
-// Files of tokenizers with changes that nobody would make, through their readers: no crash, no id
-// outside the vocabulary; a file is read, or refused with its name. A short form runs with the
-// other tests; `ctest -L campaign` makes ATTUNE_FUZZ_LINES=1000000 changed files of each kind (best
-// in a build with sanitizers).
+// Files of sentencepiece's tokenizers with changes that nobody would make, through their readers:
+// no crash, no id outside the vocabulary; a file is read, or refused with its name. A short form
+// runs with the other tests; `ctest -L campaign` makes ATTUNE_FUZZ_LINES=1000000 changed files of
+// each kind (best in a build with sanitizers).
 #include <gtest/gtest.h>
 #include <sentencepiece_model.pb.h>
 
@@ -29,7 +29,7 @@ const std::vector<std::string> kTexts = {"",
                                          "\U0001F469\u200D\U0001F525 \u6a21\u578b aaaaaaaa \n\n",
                                          std::string("\0\x01", 2) + "\r\n"};
 
-class TokenizerFuzz : public testing::Test {
+class SentencePieceFuzz : public testing::Test {
  protected:
   std::int64_t files() const {
     const char* given = std::getenv("ATTUNE_FUZZ_LINES");
@@ -125,7 +125,7 @@ class TokenizerFuzz : public testing::Test {
   std::int64_t read_ = 0, refused_ = 0;
 };
 
-TEST_F(TokenizerFuzz, SentencePieceModel) {
+TEST_F(SentencePieceFuzz, SentencePieceModel) {
   const std::vector<std::string> good = {bytes_of("unigram.model"), bytes_of("bpe.model")};
   for (std::int64_t i = 0; i < files(); ++i) {
     const std::string& start = good[random_() % good.size()];
@@ -147,7 +147,7 @@ TEST_F(TokenizerFuzz, SentencePieceModel) {
   }
 }
 
-TEST_F(TokenizerFuzz, Charsmap) {
+TEST_F(SentencePieceFuzz, Charsmap) {
   sentencepiece::ModelProto model;
   ASSERT_TRUE(model.ParseFromString(bytes_of("unigram.model")));
   const std::string& good = model.normalizer_spec().precompiled_charsmap();
@@ -165,7 +165,7 @@ TEST_F(TokenizerFuzz, Charsmap) {
   }
 }
 
-TEST_F(TokenizerFuzz, UnigramTokenizerJson) {
+TEST_F(SentencePieceFuzz, UnigramTokenizerJson) {
   const std::string good = bytes_of("tokenizer.json");
   for (std::int64_t i = 0; i < files(); ++i) {
     const std::string bytes = mutate(good);
