@@ -135,7 +135,7 @@ std::vector<Command> make_commands() {
        {"attune tokenize --model DIR --input texts.txt"}},
       {"inspect",
        "M",
-       "what a model is: layers, pooling, limit, prompts, origin",
+       "what a model is, what training it takes, or all that is in the way of using it",
        1,
        1,
        Answer::kLibrary,

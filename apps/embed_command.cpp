@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <filesystem>
+#include <functional>
+#include <span>
 
 #include <attune/base_embedding.h>
 
@@ -15,10 +18,10 @@
 namespace attune {
 namespace {
 
-// NumPy's format 1.0 for a C-ordered little-endian float32 matrix: magic, version, length of the
-// header, the header padded with spaces so that the data begin at a multiple of 64 bytes. Source:
-// numpy/lib/format.py, "Format Version 1.0".
-std::string npy(const std::vector<float>& values, std::size_t rows, std::size_t columns) {
+// The beginning of NumPy's format 1.0 for a C-ordered little-endian float32 matrix: magic, version,
+// length of the header, the header padded with spaces so that the data begin at a multiple of 64
+// bytes. Source: numpy/lib/format.py, "Format Version 1.0".
+std::string npy_header(std::size_t rows, std::size_t columns) {
   static_assert(std::endian::native == std::endian::little);
   std::string header =
       str_cat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows, ", ", columns, "), }");
@@ -28,10 +31,12 @@ std::string npy(const std::vector<float>& values, std::size_t rows, std::size_t 
   std::string bytes("\x93NUMPY\x01\x00", 8);
   bytes += static_cast<char>(header.size() & 0xff);
   bytes += static_cast<char>(header.size() >> 8);
-  bytes += header;
-  bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
-  return bytes;
+  return bytes + header;
 }
+
+// Texts embedded before their vectors are written: enough to sort by length, and all of the
+// vectors that are ever in memory.
+constexpr std::size_t kTextsAtATime = 65536;
 
 Role parse_role(const std::string& name) {
   if (name == "text") return Role::kText;
@@ -67,13 +72,20 @@ void embed_command(const Arguments& arguments, const RunConfig&) {
   const std::vector<std::string> texts = read_texts(input);
   const std::vector<std::string_view> views = views_of(texts);
   const auto model = resolve_embed_model(arguments.value("--model"), options);
-  const auto start = std::chrono::steady_clock::now();
-  const std::vector<float> vectors = role == Role::kQuery ? model->get_query_embedding_batch(views)
-                                                          : model->get_text_embedding_batch(views);
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  write_file_durably(output,
-                     npy(vectors, texts.size(), static_cast<std::size_t>(model->dimension())));
+  double seconds = 0;
+  write_file_durably(output, [&](const std::function<void(std::string_view)>& write) {
+    write(npy_header(texts.size(), static_cast<std::size_t>(model->dimension())));
+    for (std::size_t done = 0; done < views.size(); done += kTextsAtATime) {
+      const auto block =
+          std::span(views).subspan(done, std::min(kTextsAtATime, views.size() - done));
+      const auto start = std::chrono::steady_clock::now();
+      const std::vector<float> vectors = role == Role::kQuery
+                                             ? model->get_query_embedding_batch(block)
+                                             : model->get_text_embedding_batch(block);
+      seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      write({reinterpret_cast<const char*>(vectors.data()), vectors.size() * sizeof(float)});
+    }
+  });
   log_info(str_cat(texts.size(), " texts embedded in ", seconds, " s, ", output));
   if (!arguments.has("--json")) return;
   Json answer;

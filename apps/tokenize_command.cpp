@@ -2,7 +2,6 @@
 #include "apps/text_lines.h"
 #include "apps/verbs.h"
 #include "core/error.h"
-#include "data/tokenizers/tokenizer.h"
 #include "models/model_directory.h"
 
 namespace attune {
@@ -14,7 +13,7 @@ void tokenize_command(const Arguments& arguments, const RunConfig&) {
   if (max_length > model.max_length)
     throw_error(ErrorKind::kConfig, "--max-length ", max_length, ": the model's limit is ",
                 model.max_length);
-  const auto tokenizer = load_tokenizer(model.transformer_path);
+  const auto tokenizer = load_model_tokenizer(model);
   const TokenizedTexts tokenized = tokenizer->encode_batch("", views_of(texts), max_length);
   std::string out;
   for (std::int64_t text = 0; text < tokenized.num_texts(); ++text) {

@@ -22,6 +22,11 @@ void PackedBatch::add(const std::int32_t* tokens, std::int64_t count, std::int64
   max_length = std::max(max_length, static_cast<std::int32_t>(count));
 }
 
+bool PackedBatch::pools_every_token() const {
+  return std::all_of(pool_from.begin(), pool_from.end(),
+                     [](std::int32_t first) { return first == 0; });
+}
+
 PackedBatch PackedBatch::slice(std::int64_t first, std::int64_t last) const {
   ATTUNE_ASSERT(0 <= first && first <= last && last <= num_sequences());
   const std::int32_t begin = cu_seqlens[first], end = cu_seqlens[last];
@@ -30,6 +35,7 @@ PackedBatch PackedBatch::slice(std::int64_t first, std::int64_t last) const {
   part.positions.assign(positions.begin() + begin, positions.begin() + end);
   part.pool_from.assign(pool_from.begin() + first, pool_from.begin() + last);
   part.sequence_uid.assign(sequence_uid.begin() + first, sequence_uid.begin() + last);
+  part.num_queries = std::clamp<std::int64_t>(num_queries - first, 0, last - first);
   part.cu_seqlens.reserve(last - first + 1);
   for (std::int64_t s = first; s < last; ++s) {
     part.cu_seqlens.push_back(cu_seqlens[s + 1] - begin);

@@ -13,11 +13,13 @@ struct PackedBatch {
   std::vector<std::int32_t>
       pool_from;  // [num_sequences] first pooled token, 0 unless prompts are left out
   std::vector<std::int64_t>
-      sequence_uid;             // [num_sequences] key of dropout: equal in any chunk or rank
-  std::int32_t max_length = 0;  // longest sequence
+      sequence_uid;              // [num_sequences] key of dropout: equal in any chunk or rank
+  std::int32_t max_length = 0;   // longest sequence
+  std::int64_t num_queries = 0;  // leading sequences that are queries; where nobody asks, 0
 
   std::int64_t num_tokens() const { return static_cast<std::int64_t>(ids.size()); }
   std::int64_t num_sequences() const { return static_cast<std::int64_t>(cu_seqlens.size()) - 1; }
+  bool pools_every_token() const;  // no prompt is left out
 
   // Appends one sequence; `tokens` must not be empty.
   void add(const std::int32_t* tokens, std::int64_t count, std::int64_t uid,

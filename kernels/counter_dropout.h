@@ -12,11 +12,7 @@
 
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define ATTUNE_HOST_DEVICE __host__ __device__ __forceinline__
-#else
-#define ATTUNE_HOST_DEVICE inline __attribute__((always_inline))
-#endif
+#include "kernels/host_device.h"
 
 namespace attune {
 
@@ -32,7 +28,9 @@ enum class DropoutSite : std::uint8_t {
   kValueLowRank,
   kAttentionOutputLowRank,
   kIntermediateLowRank,
-  kOutputLowRank
+  kOutputLowRank,
+  kUpLowRank,
+  kInner  // of a gated product
 };
 
 ATTUNE_HOST_DEVICE std::uint64_t mix64(std::uint64_t x) {
@@ -58,7 +56,7 @@ struct Dropout {
   std::uint32_t threshold = 0;  // p * 2^32; an element whose hash is below it is dropped
   float scale = 1;              // 1 / (1 - p)
 
-  bool on() const { return threshold != 0; }
+  ATTUNE_HOST_DEVICE bool on() const { return threshold != 0; }
   // probability in [0, 1)
   static Dropout make(double probability, std::uint64_t seed, std::int64_t step, int layer,
                       DropoutSite site) {

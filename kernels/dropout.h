@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernels/bfloat16.h"
 #include "kernels/counter_dropout.h"
 
 namespace attune {
@@ -13,10 +14,11 @@ void dropout_cpu(const float* x, const std::int64_t* token_uid, const std::int32
                  float* y, std::int64_t begin, std::int64_t end, std::int64_t width,
                  const Dropout& dropout);
 
-// The same, bit for bit, for all of [0, tokens) on device pointers. `stream` is a cudaStream_t.
-// Returns a cudaError_t of the launch (0: success).
-int dropout_cuda(const float* x, const std::int64_t* token_uid, const std::int32_t* positions,
-                 float* y, std::int64_t tokens, std::int64_t width, const Dropout& dropout,
-                 void* stream);
+// The same, bit for bit, for all of [0, tokens) on device pointers; T is float or BFloat16, which
+// is widened, scaled and rounded. `stream` is a cudaStream_t. Returns a cudaError_t of the launch
+// (0: success).
+template <class T>
+int dropout_cuda(const T* x, const std::int64_t* token_uid, const std::int32_t* positions, T* y,
+                 std::int64_t tokens, std::int64_t width, const Dropout& dropout, void* stream);
 
 }  // namespace attune

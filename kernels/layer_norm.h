@@ -1,4 +1,4 @@
-// What stands between two sublayers of a transformer, in one pass over memory, on the CPU:
+// What stands between two sublayers of a transformer, in one pass over memory:
 //
 //   s = residual + dropout(x),   n = (s - mean(s)) / sqrt(var(s) + epsilon),   y = n * weight +
 //   bias
@@ -11,6 +11,10 @@
 //
 // y has two readers, the next linear and the next residual, so backward takes both gradients.
 // T is the type of the linears, float or BFloat16; the residual stream is fp32.
+//
+// Where the norm stands before the sublayer (pre-LayerNorm), s itself is the next residual: `sum`
+// and `grad_sum`. Null pointers say what is not wanted; what is not said to be nullable must be
+// there.
 #pragma once
 
 #include <cstdint>
@@ -34,11 +38,14 @@ struct AddLayerNorm {
 template <class T>
 struct AddLayerNormForward {
   const T* x;
-  const float* residual;  // null: zero
-  float* y;
+  const float* residual;     // null: zero
+  float* y;                  // may be null on the device
   T* y_narrow;               // y once more as T; null: not written
-  float* normalized;         // n; null, with inverse_deviation: not kept
-  float* inverse_deviation;  // 1 / sqrt(var(s) + epsilon)
+  float* normalized;         // n; null: not kept
+  float* inverse_deviation;  // 1 / sqrt(var(s) + epsilon); null: nothing is kept
+  // On the device alone:
+  T* normalized_narrow = nullptr;  // n as T instead of `normalized`: backward reads half the bytes
+  float* sum = nullptr;            // s; null: not written. May be `residual`
 };
 template <class T>
 void add_layer_norm_forward_cpu(const AddLayerNorm& norm, const AddLayerNormForward<T>& data,
@@ -52,11 +59,29 @@ struct AddLayerNormBackward {
   const float* inverse_deviation;
   float* grad_residual;
   T* grad_x;           // null: not written
-  float* grad_weight;  // [width], added to
-  float* grad_bias;    // [width], added to
+  float* grad_weight;  // [width], added to; on the device null: not wanted
+  float* grad_bias;    // [width], added to; likewise
+  // On the device alone:
+  const T* normalized_narrow = nullptr;  // read where `normalized` is null
+  const float* grad_sum = nullptr;       // added to grad_s; null: zero. May be grad_residual
 };
 template <class T>
 void add_layer_norm_backward_cpu(const AddLayerNorm& norm, const AddLayerNormBackward<T>& data,
                                  std::int64_t begin, std::int64_t end);
+
+// The same on device pointers, for all of [0, rows). `norm` is read on the host, what it points to
+// on the device; its bias may be null: zero. width is 1 to kMaxNormWidth. The result of a row does
+// not depend on the other rows; gradients of weight and bias are summed in an order given by
+// `rows` alone: equal bits in every run and on every GPU. `workspace`: device memory, undefined
+// contents, norm_workspace(rows, width) floats; null where grad_weight and grad_bias are.
+// `stream` is a cudaStream_t. Returns a cudaError_t: of a launch, or cudaErrorInvalidValue.
+inline constexpr std::int64_t kMaxNormWidth = 8192;
+std::int64_t norm_workspace(std::int64_t rows, std::int64_t width);
+template <class T>
+int add_layer_norm_forward_cuda(const AddLayerNorm& norm, const AddLayerNormForward<T>& data,
+                                std::int64_t rows, void* stream);
+template <class T>
+int add_layer_norm_backward_cuda(const AddLayerNorm& norm, const AddLayerNormBackward<T>& data,
+                                 std::int64_t rows, float* workspace, void* stream);
 
 }  // namespace attune

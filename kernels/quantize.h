@@ -23,7 +23,7 @@ template <class T>
 void quantize_rows_cpu(const T* x, std::int64_t width, std::uint8_t* q, float* scales,
                        std::int64_t begin, std::int64_t end);
 
-// y_ij <- scales_i y_ij + bias_j for rows [begin, end) of y [n, width].
+// y_ij <- scales_i y_ij + bias_j for rows [begin, end) of y [n, width]; bias may be null: none.
 template <class T>
 void rescale_rows_cpu(T* y, std::int64_t width, const float* scales, const float* bias,
                       std::int64_t begin, std::int64_t end);

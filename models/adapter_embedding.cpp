@@ -41,11 +41,17 @@ AdapterEmbeddingModel::AdapterEmbeddingModel(std::shared_ptr<const BaseEmbedding
       sides_ == AdapterSides::kBoth ? space_of(base_->document_space()) : base_->document_space();
 }
 
+// In training on a GPU, the GPU.
+static at::Device device_of(const Adapter& adapter) {
+  const auto parameters = adapter.parameters();
+  return parameters.empty() ? at::Device(at::kCPU) : parameters[0].second.device();
+}
+
 std::string AdapterEmbeddingModel::space_of(const std::string& base_space) const {
   Sha256 hash;
   hash.update(base_space).update(adapter_->config_json());
   for (const auto& [name, tensor] : adapter_->parameters()) {
-    const at::Tensor flat = tensor.detach().contiguous();
+    const at::Tensor flat = tensor.detach().cpu().contiguous();
     hash.update(std::as_bytes(std::span(flat.const_data_ptr<float>(), flat.numel())));
   }
   return hash.hex();
@@ -58,11 +64,9 @@ void AdapterEmbeddingModel::embed(Role role, std::span<const std::string_view> t
   const bool turned = role == Role::kQuery || sides_ == AdapterSides::kBoth;
   if (turned && !texts.empty()) {
     const c10::InferenceMode inference;
-    const at::Tensor y =
-        adapter_
-            ->forward(at::from_blob(vectors.data(),
-                                    {static_cast<std::int64_t>(texts.size()), base_->dimension()}))
-            .contiguous();
+    const at::Tensor x = at::from_blob(vectors.data(), {std::ssize(texts), base_->dimension()})
+                             .to(device_of(*adapter_));
+    const at::Tensor y = adapter_->forward(x).cpu().contiguous();
     std::copy_n(y.const_data_ptr<float>(), out.size(), out.data());
   } else {
     std::copy(vectors.begin(), vectors.end(), out.begin());

@@ -1,5 +1,6 @@
 #include "models/artifact.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -18,20 +19,13 @@ namespace fs = std::filesystem;
 std::string text_of(const Json& json) { return json.dump(2) + "\n"; }
 
 Json pooling_json(const EmbeddingModel& model) {
-  const auto has = [&](PoolingMode mode) {
-    for (PoolingMode m : model.directory().pooling)
-      if (m == mode) return true;
-    return false;
-  };
-  const int width = model.pooled_dimension() / static_cast<int>(model.directory().pooling.size());
-  return {{"word_embedding_dimension", width},
-          {"pooling_mode_cls_token", has(PoolingMode::kCls)},
-          {"pooling_mode_mean_tokens", has(PoolingMode::kMean)},
-          {"pooling_mode_max_tokens", has(PoolingMode::kMax)},
-          {"pooling_mode_mean_sqrt_len_tokens", has(PoolingMode::kMeanSqrtLen)},
-          {"pooling_mode_weightedmean_tokens", false},
-          {"pooling_mode_lasttoken", false},
-          {"include_prompt", model.directory().include_prompt}};
+  const std::vector<PoolingMode>& on = model.directory().pooling;
+  Json json = {
+      {"word_embedding_dimension", model.pooled_dimension() / static_cast<int>(on.size())}};
+  for (PoolingMode mode : pooling_modes())
+    json[pooling_switch(mode)] = std::find(on.begin(), on.end(), mode) != on.end();
+  json["include_prompt"] = model.directory().include_prompt;
+  return json;
 }
 
 Json module_json(int index, const std::string& path, const std::string& kind) {
@@ -65,8 +59,9 @@ std::vector<NamedTensor> all_tensors(const EmbeddingModel& model) {
   std::vector<NamedTensor> tensors = model.encoder_tensors();
   std::set<std::string> used;
   for (const NamedTensor& tensor : tensors) used.insert(tensor.name);
+  used.insert(model.left_out().begin(), model.left_out().end());
   for (const auto& [name, entry] : model.weights().entries()) {
-    if (used.count(name) || name == "embeddings.position_ids") continue;
+    if (used.count(name) || name.ends_with("position_ids")) continue;
     tensors.push_back({name, model.weights().stored(name)});
   }
   return tensors;
@@ -81,28 +76,26 @@ void write_tokenizer(const EmbeddingModel& model, const std::string& folder,
     const fs::path file = fs::path(source.tokenizer_path) / name;
     if (file_exists(file.string())) out.copy_file(file.string(), folder + name);
   }
+  if (source.is_static) return;
   out.write(folder + "sentence_bert_config.json",
             text_of({{"max_seq_length", source.max_length}, {"do_lower_case", false}}));
 }
 
-// The modules after the transformer, and the list of all of them.
+// The modules after the first, and the list of all of them.
 void write_modules(DurableDirectory& out, const EmbeddingModel& model) {
   const ModelDirectory& source = model.directory();
-  Json modules =
-      Json::array({module_json(0, "", "Transformer"), module_json(1, "1_Pooling", "Pooling")});
-  write_pooling(model, "1_Pooling/", out);
-  for (std::size_t i = 0; i < source.dense.size(); ++i) {
-    const int index = static_cast<int>(i) + 2;
-    const std::string folder = str_cat(index, "_Dense");
-    modules.push_back(module_json(index, folder, "Dense"));
-    write_dense(model, i, folder + "/", out);
-  }
-  if (source.normalize) {
-    const int index = static_cast<int>(source.dense.size()) + 2;
-    const std::string folder = str_cat(index, "_Normalize");
-    modules.push_back(module_json(index, folder, "Normalize"));
-    out.write(folder + "/config.json", "{}\n");  // hubs and archives drop empty directories
-  }
+  Json modules = Json::array();
+  const auto add = [&](const char* kind) {
+    const int index = static_cast<int>(modules.size());
+    const std::string folder = index == 0 ? "" : str_cat(index, "_", kind);
+    modules.push_back(module_json(index, folder, kind));
+    return folder + "/";
+  };
+  add(source.is_static ? "StaticEmbedding" : "Transformer");
+  if (!source.is_static) write_pooling(model, add("Pooling"), out);
+  for (std::size_t i = 0; i < source.dense.size(); ++i) write_dense(model, i, add("Dense"), out);
+  if (source.normalize)  // hubs and archives drop empty directories
+    out.write(add("Normalize") + "config.json", "{}\n");
   out.write("modules.json", text_of(modules));
 }
 
@@ -111,11 +104,12 @@ void write_modules(DurableDirectory& out, const EmbeddingModel& model) {
 void write_transformer(const EmbeddingModel& model, const std::string& folder,
                        DurableDirectory& out) {
   write_safetensors(out, folder + "model.safetensors", all_tensors(model));
+  write_tokenizer(model, folder, out);
+  if (model.directory().is_static) return;  // the table says all
   Json config = model.directory().config;
   for (const char* key : {"torch_dtype", "dtype"})
     if (config.contains(key)) config[key] = "float32";  // what is written, whatever was read
   out.write(folder + "config.json", text_of(config));
-  write_tokenizer(model, folder, out);
 }
 
 void write_pooling(const EmbeddingModel& model, const std::string& folder, DurableDirectory& out) {

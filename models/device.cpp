@@ -1,13 +1,17 @@
 #include "models/device.h"
 
+#include <cstdlib>
 #include <fstream>
 #include <new>
 
+#include <ATen/Context.h>
 #include <c10/util/Exception.h>
 
 #include "core/error.h"
 #include "core/memory.h"
 #ifdef ATTUNE_WITH_CUDA
+#include <c10/cuda/CUDAAllocatorConfig.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <cuda_runtime.h>
@@ -24,6 +28,19 @@ int cuda_device_count() {
 #endif
 }
 
+// Batches differ in size from step to step: without this the allocator's memory falls to pieces.
+// Whoever has set the allocator's variables knows better.
+void configure_allocator() {
+#ifdef ATTUNE_WITH_CUDA
+  static const bool once = [] {
+    if (!std::getenv("PYTORCH_CUDA_ALLOC_CONF") && !std::getenv("PYTORCH_ALLOC_CONF"))
+      c10::CachingAllocator::setAllocatorSettings("expandable_segments:True");
+    return true;
+  }();
+  (void)once;
+#endif
+}
+
 const char* why_no_cuda() {
 #ifdef ATTUNE_WITH_CUDA
   return "no NVIDIA GPU with a working driver was found";
@@ -36,8 +53,7 @@ const char* why_no_cuda() {
 
 at::Device resolve_device(const std::string& name) {
   if (name == "cpu") return at::kCPU;
-  if (name == "auto")
-    return cuda_device_count() > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  if (name == "auto") return resolve_device(cuda_device_count() > 0 ? "cuda:0" : "cpu");
   int index = 0;
   if (name != "cuda") {
     const std::string digits = name.starts_with("cuda:") ? name.substr(5) : "";
@@ -53,7 +69,17 @@ at::Device resolve_device(const std::string& name) {
   if (index >= cuda_device_count())
     throw_error(ErrorKind::kResources, "device '", name, "': this machine has ",
                 cuda_device_count(), " GPU(s), numbered from 0");
+  configure_allocator();
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+void set_device_arithmetic(const at::Device& device, bool tf32, bool deterministic) {
+  if (!device.is_cuda()) return;
+  at::globalContext().setFloat32MatmulPrecision(tf32 ? "high" : "highest");
+  at::globalContext().setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
+  at::globalContext().setDeterministicCuDNN(deterministic);
+  // cuBLAS reads it when it is set up, by the first product.
+  if (deterministic) setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
 }
 
 std::int64_t available_memory_of(const at::Device& device) {
@@ -67,6 +93,16 @@ std::int64_t available_memory_of(const at::Device& device) {
   (void)device;
 #endif
   return available_memory();
+}
+
+std::int64_t peak_memory_of(const at::Device& device) {
+#ifdef ATTUNE_WITH_CUDA
+  if (device.is_cuda())
+    return c10::cuda::CUDACachingAllocator::getDeviceStats(device.index()).allocated_bytes[0].peak;
+#else
+  (void)device;
+#endif
+  return 0;
 }
 
 bool is_out_of_memory(const std::exception& error) {

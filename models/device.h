@@ -14,11 +14,20 @@ namespace attune {
 // says why).
 at::Device resolve_device(const std::string& name);
 
+// How a GPU computes from now on in this process. `tf32`: fp32 products may round their factors to
+// TF32's 10 bits, as good as nothing beside bf16. `deterministic`: only algorithms that give equal
+// bits in every run; what has none is an error. On the processor there is nothing to set: sums have
+// one order there.
+void set_device_arithmetic(const at::Device& device, bool tf32, bool deterministic);
+
 // "Intel Xeon ...", "NVIDIA H200": for logs, reports and checkpoints.
 std::string describe_device(const at::Device& device);
 
 // Bytes that tensors on it may still take: core/memory.h, on CUDA what the driver calls free.
 std::int64_t available_memory_of(const at::Device& device);
+
+// The most bytes that tensors on a GPU took at one time in this process; 0 for the processor.
+std::int64_t peak_memory_of(const at::Device& device);
 
 // Whether an exception says that memory ran out, on whatever device (LibTorch's CPU allocator
 // throws no type of its own).

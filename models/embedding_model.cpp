@@ -4,22 +4,14 @@
 #include <filesystem>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/linalg_vector_norm.h>
 
 #include "core/error.h"
 #include "core/file.h"
 #include "models/lora_directory.h"
+#include "models/stored_names.h"
 
 namespace attune {
 namespace {
-
-// "bert.embeddings..." and "embeddings..." are the same model; files of both kinds are about.
-void strip_prefix(Weights& weights, const std::string& prefix) {
-  std::vector<std::string> prefixed;
-  for (const auto& [name, entry] : weights.entries())
-    if (name.starts_with(prefix)) prefixed.push_back(name);
-  for (const std::string& name : prefixed) weights.rename(name, name.substr(prefix.size()));
-}
 
 // attune.json of a PEFT directory that attune wrote says which weights it was trained on.
 void check_lora_base(const std::string& directory, const Fingerprint& found) {
@@ -46,14 +38,20 @@ EmbeddingModel::EmbeddingModel(ModelDirectory directory, Weights weights, const 
   const std::string config_path =
       (std::filesystem::path(directory_.transformer_path) / "config.json").string();
   EncoderPlan plan = plan_encoder(directory_.config, config_path);
-  strip_prefix(weights_, plan.weight_prefix);
+  use_own_names(weights_, plan);
+  left_out_ = attune::left_out(weights_, plan);
   encoder_parameters_ = plan.parameters.size();
   parameters_ = std::make_unique<ParameterStore>(std::move(plan.parameters), weights_,
                                                  directory_.transformer_path, device_);
   encoder_ = plan.build(*parameters_);
+  if (directory_.pooled_width != 0 && directory_.pooled_width != encoder_->hidden_size())
+    throw_error(ErrorKind::kData, directory_.pooling_path, ": pools vectors of width ",
+                directory_.pooled_width, ", the transformer in ", directory_.transformer_path,
+                " gives ", encoder_->hidden_size(),
+                ": they belong to different models; fetch the model again");
   if (!directory_.dense.empty()) add_dense();
   if (!directory_.lora_path.empty()) merge_lora();
-  tokenizer_ = load_tokenizer(directory_.tokenizer_path);
+  tokenizer_ = load_model_tokenizer(directory_, encoder_->vocabulary_size());
   if (tokenizer_->vocabulary_size() > encoder_->vocabulary_size())
     throw_error(ErrorKind::kData, directory_.tokenizer_path, ": the tokenizer has ",
                 tokenizer_->vocabulary_size(), " tokens, the model's embedding only ",
@@ -144,11 +142,20 @@ std::shared_ptr<EmbeddingModel> EmbeddingModel::load(const std::string& director
 }
 
 at::Tensor EmbeddingModel::embed(const PackedTokens& tokens, const ForwardOptions& options) const {
-  at::Tensor vectors =
-      pool(encoder_->forward(tokens, options).to(at::kFloat), tokens, directory_.pooling);
+  const bool has_dense = !directory_.dense.empty();
+  at::Tensor vectors = pool(encoder_->forward(tokens, options).to(at::kFloat), tokens,
+                            directory_.pooling, directory_.normalize && !has_dense);
   for (const Dense& dense : directory_.dense) vectors = apply_dense(dense, vectors);
-  if (!directory_.normalize) return vectors;
-  return vectors / at::linalg_vector_norm(vectors, 2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+  return directory_.normalize && has_dense ? normalized(vectors) : vectors;
+}
+
+void EmbeddingModel::enable_working_copy() {
+  parameters_->enable_working_copy();
+  for (const LinearModule& module : encoder_->linear_modules()) {
+    Linear& layer = *module.layer;
+    layer.working = parameters_->working_copy_of(layer.weight);
+    if (layer.bias.defined()) layer.working_bias = parameters_->working_copy_of(layer.bias);
+  }
 }
 
 void EmbeddingModel::set_max_length(int max_length) {

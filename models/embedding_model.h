@@ -41,6 +41,7 @@ class EmbeddingModel {
   int unpooled_tokens(const std::string& prompt) const;
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const Encoder& encoder() const { return *encoder_; }
   const ModelDirectory& directory() const { return directory_; }
   const std::string& prompt(Role role) const {
     return role == Role::kQuery ? directory_.prompts.query : directory_.prompts.document;
@@ -74,14 +75,18 @@ class EmbeddingModel {
   // For serving only: forwards of this type get faster, and the parameters must not change any
   // more.
   void pack_weights(at::ScalarType products) { encoder_->pack_weights(products); }
+  // For training in bf16 on a GPU: the linear layers read a copy of the weights in bf16, which the
+  // parameters keep equal to them. After the last select().
+  void enable_working_copy();
   void set_max_length(int max_length);  // Error{kConfig} above the model's positions
   // What an artifact holds, by the names of the files, LoRA merged into the weights: of the
   // encoder, or of Dense module i ("linear.weight").
   std::vector<NamedTensor> encoder_tensors() const;
   std::vector<NamedTensor> dense_tensors(std::size_t i) const;
-  // Tensors of the checkpoint that the forward does not use (BERT's pooler): written back
-  // unchanged.
+  // Tensors of the checkpoint. Those that the forward does not use are written back unchanged
+  // (BERT's pooler) but for left_out(): heads of tasks.
   const Weights& weights() const { return weights_; }
+  const std::vector<std::string>& left_out() const { return left_out_; }
 
  private:
   EmbeddingModel(ModelDirectory directory, Weights weights, const at::Device& device);
@@ -92,6 +97,7 @@ class EmbeddingModel {
 
   ModelDirectory directory_;
   Weights weights_;
+  std::vector<std::string> left_out_;
   at::Device device_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<ParameterStore> parameters_;

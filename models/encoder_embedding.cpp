@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <numeric>
 
 #include <c10/core/InferenceMode.h>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "models/device.h"
 #include "models/quantized_linear.h"
+#include "models/upload.h"
 
 namespace attune {
 namespace {
@@ -54,27 +57,47 @@ void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
   ForwardOptions options;
   options.compute = compute_;
   const std::int64_t width = dimension();
+  struct Forward {
+    std::size_t begin, end;  // in `order`
+    Download vectors;
+  };
+  std::deque<Forward> under_way;  // a GPU computes the next while one is read
+  const auto finish_first = [&] {
+    Forward& forward = under_way.front();
+    const at::Tensor& vectors = forward.vectors.wait();
+    const float* rows = vectors.const_data_ptr<float>();
+    if (!std::all_of(rows, rows + vectors.numel(), [](float x) { return std::isfinite(x); }))
+      throw_error(ErrorKind::kData, name_,
+                  ": an embedding holds NaN or infinity; the model's weights are not usable");
+    for (std::size_t i = forward.begin; i < forward.end; ++i)
+      std::copy_n(rows + static_cast<std::int64_t>(i - forward.begin) * width, width,
+                  out.data() + order[i] * width);
+    under_way.pop_front();
+  };
+  std::int64_t most_tokens = batch_tokens_;
   for (std::size_t begin = 0; begin < order.size();) {
     PackedBatch batch;
     std::size_t end = begin;
     for (; end < order.size(); ++end) {
       const auto ids = tokenized[order[end]];
       const auto length = static_cast<std::int64_t>(ids.size());
-      if (end > begin && batch.num_tokens() + length > batch_tokens_) break;
+      if (end > begin && batch.num_tokens() + length > most_tokens) break;
       batch.add(ids.data(), length, static_cast<std::int64_t>(end),
                 std::min(unpooled, static_cast<int>(length) - 1));
     }
-    const at::Tensor vectors =
-        model_->embed(to_device(batch, model_->device()), options).to(at::kCPU).contiguous();
-    const float* rows = vectors.const_data_ptr<float>();
-    if (!std::all_of(rows, rows + vectors.numel(), [](float x) { return std::isfinite(x); }))
-      throw_error(ErrorKind::kData, name_,
-                  ": an embedding holds NaN or infinity; the model's weights are not usable");
-    for (std::size_t i = begin; i < end; ++i)
-      std::copy_n(rows + static_cast<std::int64_t>(i - begin) * width, width,
-                  out.data() + order[i] * width);
-    begin = end;
+    try {
+      under_way.push_back(
+          {begin, end, Download(model_->embed(to_device(batch, model_->device()), options))});
+      begin = end;
+    } catch (const std::exception& error) {
+      if (!is_out_of_memory(error) || batch.num_sequences() == 1) throw;
+      most_tokens = batch.num_tokens() / 2;
+      log_warning(
+          str_cat(name_, ": out of memory; going on with batches of ", most_tokens, " tokens"));
+    }
+    if (under_way.size() > 1) finish_first();
   }
+  while (!under_way.empty()) finish_first();
 }
 
 at::ScalarType parse_precision(const std::string& name) {

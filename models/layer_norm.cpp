@@ -4,13 +4,13 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/layer_norm.h"
-#include "models/dropout.h"
+#include "models/device_kernels.h"
 #include "models/kernel_data.h"
+#include "models/leaf_gradient.h"
 #include "models/saved_dropout.h"
 
 namespace attune {
@@ -37,7 +37,7 @@ AddLayerNorm make_norm(const at::Tensor& weight, const at::Tensor& bias, double 
   return norm;
 }
 
-class CpuAddLayerNorm : public torch::autograd::Function<CpuAddLayerNorm> {
+class FusedAddLayerNorm : public torch::autograd::Function<FusedAddLayerNorm> {
  public:
   // Two outputs, as Stream; in fp32 they share their memory.
   static variable_list forward(AutogradContext* ctx, const at::Tensor& x,
@@ -51,23 +51,31 @@ class CpuAddLayerNorm : public torch::autograd::Function<CpuAddLayerNorm> {
     const at::Tensor y = at::empty(x.sizes(), fp32);
     const at::Tensor narrowed =
         compute == at::kFloat ? at::Tensor() : at::empty(x.sizes(), fp32.dtype(compute));
-    const at::Tensor normalized = keep ? at::empty(x.sizes(), fp32) : at::Tensor();
+    // A GPU keeps it in the type of the linears: backward reads half the bytes.
+    const bool device = has_device_kernels(x);
+    const at::Tensor normalized =
+        keep ? at::empty(x.sizes(), device ? x.options() : fp32) : at::Tensor();
     const at::Tensor inverse_deviation = keep ? at::empty({rows}, fp32) : at::Tensor();
     with_element_type(x.scalar_type(), [&]<class T>(T) {
       // The narrow copy has the type of x: both are the type of the linears.
-      const AddLayerNormForward<T> data{elements<T>(x),
-                                        residual ? elements<float>(*residual) : nullptr,
-                                        mutable_elements<float>(y),
-                                        mutable_elements<T>(narrowed),
-                                        mutable_elements<float>(normalized),
-                                        mutable_elements<float>(inverse_deviation)};
+      AddLayerNormForward<T> data{elements<T>(x),
+                                  residual ? elements<float>(*residual) : nullptr,
+                                  mutable_elements<float>(y),
+                                  mutable_elements<T>(narrowed),
+                                  nullptr,
+                                  mutable_elements<float>(inverse_deviation)};
+      if (device) {
+        data.normalized_narrow = mutable_elements<T>(normalized);
+        return check_kernel(add_layer_norm_forward_cuda(norm, data, rows, current_stream(x)));
+      }
+      data.normalized = mutable_elements<float>(normalized);
       at::parallel_for(0, rows, 64, [&](std::int64_t begin, std::int64_t end) {
         add_layer_norm_forward_cpu(norm, data, begin, end);
       });
     });
     if (keep) {
       ctx->save_for_backward(
-          {weight, normalized, inverse_deviation, tokens.token_uid, tokens.positions});
+          {weight, normalized, inverse_deviation, tokens.token_uid, tokens.positions, bias});
       save_dropout(*ctx, dropout);
       ctx->saved_data["type"] = static_cast<std::int64_t>(x.scalar_type());
       ctx->saved_data["has_residual"] = residual.has_value();
@@ -89,6 +97,34 @@ class CpuAddLayerNorm : public torch::autograd::Function<CpuAddLayerNorm> {
     const bool separate = dropout.on() || type != at::kFloat;
     const at::Tensor grad_x =
         separate ? at::empty(normalized.sizes(), weight.options().dtype(type)) : at::Tensor();
+    if (has_device_kernels(weight)) {
+      const LeafGradient of_weight(weight), of_bias(saved[5]);
+      const bool wanted = of_weight.target.defined() || of_bias.target.defined();
+      const at::Tensor workspace =
+          wanted ? kernel_workspace(weight, norm_workspace(rows, norm.width)) : at::Tensor();
+      with_element_type(type, [&]<class T>(T) {
+        AddLayerNormBackward<T> data{elements<float>(wide),
+                                     elements<T>(narrowed),
+                                     nullptr,
+                                     elements<float>(saved[2]),
+                                     mutable_elements<float>(grad_residual),
+                                     mutable_elements<T>(grad_x),
+                                     mutable_elements<float>(of_weight.target),
+                                     mutable_elements<float>(of_bias.target)};
+        data.normalized_narrow = elements<T>(normalized);
+        check_kernel(add_layer_norm_backward_cuda(
+            norm, data, rows, mutable_elements<float>(workspace), current_stream(weight)));
+      });
+      return {separate ? grad_x : grad_residual,
+              ctx->saved_data["has_residual"].toBool() ? grad_residual : at::Tensor(),
+              of_weight.for_autograd,
+              of_bias.for_autograd,
+              {},
+              {},
+              {},
+              {},
+              {}};
+    }
     const at::Tensor partial = at::zeros({2, parts, norm.width}, weight.options());
     float* sums = mutable_elements<float>(partial);
     with_element_type(type, [&]<class T>(T) {
@@ -127,17 +163,10 @@ class CpuAddLayerNorm : public torch::autograd::Function<CpuAddLayerNorm> {
 
 Stream add_layer_norm(const at::Tensor& x, const at::Tensor& residual, const LayerNorm& norm,
                       const PackedTokens& tokens, const Dropout& mask, at::ScalarType compute) {
-  if (x.is_cuda()) {
-    at::Tensor sum = dropout(x.to(at::kFloat), tokens, mask);
-    if (residual.defined()) sum = sum + residual;
-    const at::Tensor y =
-        at::layer_norm(sum, {norm.weight.numel()}, norm.weight, norm.bias, norm.epsilon);
-    return {y, y.to(compute)};
-  }
   const bool keep =
       at::GradMode::is_enabled() && (x.requires_grad() || norm.weight.requires_grad() ||
                                      (residual.defined() && residual.requires_grad()));
-  const auto outputs = CpuAddLayerNorm::apply(
+  const auto outputs = FusedAddLayerNorm::apply(
       x.to(compute).contiguous(), residual.defined() ? std::optional(residual) : std::nullopt,
       norm.weight, norm.bias, norm.epsilon, tokens, mask, compute, keep);
   return {outputs[0], outputs[1]};

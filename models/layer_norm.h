@@ -20,7 +20,7 @@ struct Stream {
 };
 
 // LayerNorm(residual + dropout(x)); x fp32 or bf16, `residual` fp32 or undefined for none. One pass
-// over memory each way on the processor, ATen's operators on CUDA.
+// over memory each way.
 Stream add_layer_norm(const at::Tensor& x, const at::Tensor& residual, const LayerNorm& norm,
                       const PackedTokens& tokens, const Dropout& dropout, at::ScalarType compute);
 

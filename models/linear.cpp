@@ -1,12 +1,13 @@
 #include "models/linear.h"
 
+#include <tuple>
+
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
@@ -14,6 +15,7 @@
 
 #include "core/error.h"
 #include "kernels/gelu.h"
+#include "models/device_kernels.h"
 #include "models/dropout.h"
 #include "models/kernel_data.h"
 #include "models/leaf_gradient.h"
@@ -25,11 +27,11 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Whether ATen's own products are the fast ones: for bf16 always (oneDNN), for fp32 where the
+// Whether ATen's own products are the fast ones: on CUDA, for bf16 (oneDNN), and for fp32 where the
 // processor is of MKL's maker; on others MKL takes a path half as fast as oneDNN's.
-bool aten_is_fast(at::ScalarType type) {
+bool aten_is_fast(const at::Tensor& x) {
   static const bool intel = __builtin_cpu_is("intel");
-  return type != at::kFloat || intel;
+  return x.is_cuda() || x.scalar_type() != at::kFloat || intel;
 }
 
 // Hazard 6 of research: a private operator, so it is named in this one place. Outside an
@@ -47,19 +49,17 @@ at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const at
 
 // x W^T + b
 at::Tensor multiply(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return aten_is_fast(x.scalar_type()) ? at::linear(x, weight, bias)
-                                       : onednn_linear(x, weight, bias);
+  return aten_is_fast(x) ? at::linear(x, weight, bias) : onednn_linear(x, weight, bias);
 }
 
 // grad W
 at::Tensor gradient_of_input(const at::Tensor& grad, const at::Tensor& weight) {
-  return aten_is_fast(grad.scalar_type()) ? at::mm(grad, weight)
-                                          : onednn_linear(grad, weight.t(), {});
+  return aten_is_fast(grad) ? at::mm(grad, weight) : onednn_linear(grad, weight.t(), {});
 }
 
 // to += grad^T x, `to` fp32
 void add_gradient_of_weight(const at::Tensor& grad, const at::Tensor& x, const at::Tensor& to) {
-  if (!aten_is_fast(grad.scalar_type())) {
+  if (!aten_is_fast(grad)) {
     // The operator copies a transposed left factor: of the two, the narrower.
     if (x.size(1) < grad.size(1))
       to.t().add_(onednn_linear(x.t(), grad.t(), {}));
@@ -67,16 +67,37 @@ void add_gradient_of_weight(const at::Tensor& grad, const at::Tensor& x, const a
       to.add_(onednn_linear(grad.t(), x.t(), {}));
   } else if (grad.scalar_type() == at::kFloat) {
     to.addmm_(grad.t(), x);
+  } else if (grad.is_cuda()) {
+    to.add_(at::mm(grad.t(), x, at::kFloat));
   } else {
     to.add_(at::mm(grad.t(), x));
   }
 }
 
-// y <- gelu(y); `derivative`, if defined, gets its derivative.
-void apply_gelu(const at::Tensor& y, const at::Tensor& derivative) {
+// to += the sums of its columns, `to` fp32
+void add_gradient_of_bias(const at::Tensor& grad, const at::Tensor& to) {
+  if (!has_device_kernels(grad)) {
+    to.add_(grad.sum(0, false, at::kFloat));
+    return;
+  }
+  const std::int64_t rows = grad.size(0), columns = grad.size(1);
+  const at::Tensor workspace = kernel_workspace(grad, column_sums_workspace(rows, columns));
+  with_element_type(grad.scalar_type(), [&]<class T>(T) {
+    check_kernel(add_column_sums_cuda(elements<T>(grad), mutable_elements<float>(to),
+                                      mutable_elements<float>(workspace), rows, columns,
+                                      current_stream(grad)));
+  });
+}
+
+// y <- gelu(y + bias); `derivative`, if defined, gets its derivative. A bias only on a device.
+void apply_gelu(const at::Tensor& y, const at::Tensor& bias, const at::Tensor& derivative) {
   with_element_type(y.scalar_type(), [&]<class T>(T) {
     T* values = mutable_elements<T>(y);
     T* slope = mutable_elements<T>(derivative);
+    if (has_device_kernels(y))
+      return check_kernel(bias_gelu_forward_cuda(values, elements<float>(bias), values, slope,
+                                                 y.size(0), y.size(1), current_stream(y)));
+    ATTUNE_ASSERT(!bias.defined());
     at::parallel_for(0, y.numel(), 16384, [&](std::int64_t begin, std::int64_t end) {
       gelu_cpu(values, values, slope, begin, end);
     });
@@ -85,29 +106,34 @@ void apply_gelu(const at::Tensor& y, const at::Tensor& derivative) {
 
 using OptionalTensor = std::optional<at::Tensor>;  // what a Function takes where one may be missing
 
-at::Tensor rounded_bias(const at::Tensor& bias, at::ScalarType compute) {
-  return bias.defined() ? bias.to(compute) : at::Tensor();
+// `working` where it is of the type of the products, else `parameter` rounded to it.
+at::Tensor rounded(const at::Tensor& parameter, const at::Tensor& working, at::ScalarType compute) {
+  if (working.defined() && working.scalar_type() == compute) return working;
+  return parameter.defined() ? parameter.to(compute) : at::Tensor();
 }
 
-class CpuLinear : public torch::autograd::Function<CpuLinear> {
+class FusedLinear : public torch::autograd::Function<FusedLinear> {
  public:
-  // Weight and bias are the fp32 parameters: their rounding stands in here, so that backward
-  // reaches them themselves. `addend` [n, out] of type `compute`.
+  // Weight and bias are those of the layer, the fp32 parameters: their rounding stands in here, so
+  // that backward reaches them themselves. `addend` [n, out] of type `compute`.
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
-                            const OptionalTensor& bias, const OptionalTensor& addend, bool gelu,
-                            at::ScalarType compute, bool keep) {
-    const at::Tensor rounded = weight.to(compute);
-    at::Tensor y = multiply(x, rounded, bias ? bias->to(compute) : at::Tensor());
+                            const OptionalTensor& bias, const OptionalTensor& addend,
+                            const Linear& layer, bool gelu, at::ScalarType compute, bool keep) {
+    const at::Tensor factor = rounded(weight, layer.working, compute);
+    // A device's GELU adds the bias itself.
+    const bool late_bias = gelu && has_device_kernels(x);
+    at::Tensor y = multiply(
+        x, factor, late_bias ? at::Tensor() : rounded(layer.bias, layer.working_bias, compute));
     if (addend) y.add_(*addend);
     at::Tensor derivative;
     if (gelu) {
       if (keep) derivative = at::empty_like(y);
-      apply_gelu(y, derivative);
+      apply_gelu(y, late_bias ? bias.value_or(at::Tensor()) : at::Tensor(), derivative);
     }
     if (keep) {
       // x is for the gradient of the weight alone: where that is frozen, it is not kept.
       ctx->save_for_backward({weight.requires_grad() ? x : at::Tensor(), weight,
-                              bias.value_or(at::Tensor()), rounded, derivative});
+                              bias.value_or(at::Tensor()), factor, derivative});
       // Autograd counts the tensors that are there.
       ctx->saved_data["addend"] = static_cast<std::int64_t>(addend ? (bias ? 3 : 2) : -1);
     }
@@ -117,25 +143,53 @@ class CpuLinear : public torch::autograd::Function<CpuLinear> {
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const variable_list saved = ctx->get_saved_variables();
     const at::Tensor &x = saved[0], &derivative = saved[4];
-    const at::Tensor grad = derivative.defined() ? grads[0] * derivative : grads[0].contiguous();
+    at::Tensor grad = grads[0].contiguous(), grad_bias;
+    if (derivative.defined() && has_device_kernels(grad)) {
+      std::tie(grad, grad_bias) = gelu_backward(grad, derivative, saved[2]);
+    } else {
+      if (derivative.defined()) grad = grad * derivative;
+      grad_bias =
+          add_to_gradient(saved[2], [&](const at::Tensor& to) { add_gradient_of_bias(grad, to); });
+    }
     const std::int64_t addend = ctx->saved_data["addend"].toInt();
     return {ctx->needs_input_grad(0) ? gradient_of_input(grad, saved[3]) : at::Tensor(),
             add_to_gradient(saved[1],
                             [&](const at::Tensor& to) { add_gradient_of_weight(grad, x, to); }),
-            add_to_gradient(saved[2],
-                            [&](const at::Tensor& to) { to.add_(grad.sum(0, false, at::kFloat)); }),
+            grad_bias,
             addend >= 0 && ctx->needs_input_grad(addend) ? grad : at::Tensor(),
             {},
             {},
+            {},
             {}};
+  }
+
+ private:
+  // The gradient before the GELU, that of the bias added on the way, and what autograd must be
+  // given of the latter.
+  static std::tuple<at::Tensor, at::Tensor> gelu_backward(const at::Tensor& grad,
+                                                          const at::Tensor& derivative,
+                                                          const at::Tensor& bias) {
+    const at::Tensor before = at::empty_like(grad);
+    const LeafGradient of_bias(bias);
+    const std::int64_t rows = grad.size(0), columns = grad.size(1);
+    const at::Tensor workspace = of_bias.target.defined()
+                                     ? kernel_workspace(grad, column_sums_workspace(rows, columns))
+                                     : at::Tensor();
+    with_element_type(grad.scalar_type(), [&]<class T>(T) {
+      check_kernel(bias_gelu_backward_cuda(
+          elements<T>(grad), elements<T>(derivative), mutable_elements<T>(before),
+          mutable_elements<float>(of_bias.target), mutable_elements<float>(workspace), rows,
+          columns, current_stream(grad)));
+    });
+    return {before, of_bias.for_autograd};
   }
 };
 
 at::Tensor served(const at::Tensor& x, const Linear& layer, bool gelu) {
   at::Tensor y = layer.scales.defined()
                      ? quantized_linear(x, layer)
-                     : onednn_linear(x, layer.packed, layer.bias.to(x.scalar_type()));
-  if (gelu) apply_gelu(y, {});
+                     : onednn_linear(x, layer.packed, rounded(layer.bias, {}, x.scalar_type()));
+  if (gelu) apply_gelu(y, {}, {});
   return y;
 }
 
@@ -149,11 +203,6 @@ bool needs_gradient(const at::Tensor& tensor) { return tensor.defined() && tenso
 at::Tensor apply(const at::Tensor& x, const Linear& layer, const at::Tensor& addend,
                  at::ScalarType compute, bool gelu) {
   const at::Tensor input = x.to(compute);
-  if (x.is_cuda()) {
-    at::Tensor y = at::linear(input, layer.weight.to(compute), rounded_bias(layer.bias, compute));
-    if (addend.defined()) y = y + addend;
-    return gelu ? at::gelu(y) : y;
-  }
   const bool keep =
       at::GradMode::is_enabled() && (needs_gradient(x) || needs_gradient(layer.weight) ||
                                      needs_gradient(layer.bias) || needs_gradient(addend));
@@ -162,8 +211,8 @@ at::Tensor apply(const at::Tensor& x, const Linear& layer, const at::Tensor& add
   const auto optional = [](const at::Tensor& tensor) {
     return tensor.defined() ? OptionalTensor(tensor) : std::nullopt;
   };
-  return CpuLinear::apply(input, layer.weight, optional(layer.bias), optional(addend), gelu,
-                          compute, keep);
+  return FusedLinear::apply(input, layer.weight, optional(layer.bias), optional(addend), layer,
+                            gelu, compute, keep);
 }
 
 // scale * dropout(x) A^T B^T, [n, rows] of type `compute`. The scale stands at the narrow place.
@@ -199,7 +248,12 @@ at::Tensor low_rank_sum(const at::Tensor& x, const Linear& layer, const PackedTo
 }  // namespace
 
 void pack(Linear& layer, at::ScalarType products) {
-  if (layer.weight.is_cuda()) return;
+  if (layer.weight.is_cuda()) {
+    if (products == layer.weight.scalar_type()) return;
+    layer.working = layer.weight.detach().to(products);
+    if (layer.bias.defined()) layer.working_bias = layer.bias.detach().to(products);
+    return;
+  }
   if (products == at::kChar) return quantize_weight(layer);
   using Signature = at::Tensor(const at::Tensor&, std::optional<std::int64_t>);
   static const auto op = c10::Dispatcher::singleton()

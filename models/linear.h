@@ -1,8 +1,8 @@
 // The one linear function: it alone knows the backends.
 //   CPU fp32   MKL on Intel's processors, oneDNN on others (docs/decisions/007)
 //   CPU bf16   oneDNN, which uses AVX512-BF16 or AMX where the processor has them
-//   CUDA       cuBLAS
-// On the processor the gradients of weight and bias are added to the arena in place.
+//   CUDA       cuBLAS; in bf16 from a working copy of the weights where there is one
+// The gradients of weight and bias are added to the arena in place.
 #pragma once
 
 #include <vector>
@@ -29,17 +29,20 @@ struct LowRank {
 };
 
 struct Linear {
-  at::Tensor weight;                   // [out, in] fp32
-  at::Tensor bias;                     // [out] fp32; undefined: none
-  at::Tensor packed = {};              // see pack(); else undefined
-  at::Tensor scales = {};              // [out] fp32 where `packed` is int8
+  at::Tensor weight;       // [out, in] fp32
+  at::Tensor bias;         // [out] fp32; undefined: none
+  at::Tensor packed = {};  // see pack(); else undefined
+  at::Tensor scales = {};  // [out] fp32 where `packed` is int8
+  // On CUDA: weight and bias rounded to bf16, kept equal to them (ParameterStore's working copy);
+  // undefined: rounded in each call.
+  at::Tensor working = {}, working_bias = {};
   std::vector<LowRank> low_rank = {};  // in the order of first_row; their rows do not overlap
 };
 
-// For serving on the processor: keeps the weight, rounded to `products` (kFloat, kBFloat16, or
-// kChar: see models/quantized_linear.h), in the layout that oneDNN's product wants, so that no call
-// rounds and reorders it again. Calls without a gradient and of that type (for kChar: of bf16) use
-// it; the weight must not change any more.
+// For serving: keeps the weight, rounded to `products` (kFloat, kBFloat16, or kChar: see
+// models/quantized_linear.h), on the processor in the layout that oneDNN's product wants, so that
+// no call rounds and reorders it again. Calls without a gradient and of that type (for kChar: of
+// bf16) use it; the weight must not change any more.
 void pack(Linear& layer, at::ScalarType products);
 
 // y = x W^T + b, differentiable; x [n, in] of any float type, y [n, out] of type `compute`. bf16:

@@ -15,8 +15,13 @@
 namespace attune {
 namespace {
 
-bool is_target(const std::string& module, const std::string& target) {
-  return target == "all-linear" || module == target || module.ends_with("." + target);
+// "query", "key" and "value" are understood whatever the family calls them.
+bool is_target(const LinearModule& module, const std::string& target) {
+  const std::string& name = module.name;
+  return target == "all-linear" || name == target || name.ends_with("." + target) ||
+         (target == "query" && module.site == DropoutSite::kQueryLowRank) ||
+         (target == "key" && module.site == DropoutSite::kKeyLowRank) ||
+         (target == "value" && module.site == DropoutSite::kValueLowRank);
 }
 
 std::string ends_of_names(std::span<const LinearModule> modules) {
@@ -41,9 +46,13 @@ void check_rank(int rank, const LinearModule& module) {
 
 Lora initial_lora(const LoraConfig& config, std::span<const LinearModule> modules, int first_layer,
                   std::uint64_t seed) {
+  if (modules.empty())
+    throw_error(ErrorKind::kConfig,
+                "train.lora: this model has no linear layers to put matrices beside; train its "
+                "weights");
   for (const std::string& target : config.targets)
     if (std::none_of(modules.begin(), modules.end(),
-                     [&](const LinearModule& module) { return is_target(module.name, target); }))
+                     [&](const LinearModule& module) { return is_target(module, target); }))
       throw_error(ErrorKind::kConfig, "train.lora.targets: no linear layer is called '", target,
                   "'; known: ", ends_of_names(modules), ", all-linear");
   at::Generator generator = at::detail::createCPUGenerator(seed);
@@ -52,7 +61,7 @@ Lora initial_lora(const LoraConfig& config, std::span<const LinearModule> module
     if (module.encoder_layer < first_layer ||
         std::none_of(
             config.targets.begin(), config.targets.end(),
-            [&](const std::string& target) { return is_target(module.name, target); }))
+            [&](const std::string& target) { return is_target(module, target); }))
       continue;
     check_rank(config.rank, module);
     const std::int64_t in = module.layer->weight.size(1);

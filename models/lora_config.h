@@ -29,8 +29,9 @@ struct LoraConfig {
     f.field("alpha", alpha, "their product is multiplied by alpha / rank", above(0));
     f.field("dropout", dropout, "of their inputs; train.dropout does not change it", probability);
     f.field("targets", targets,
-            "linear layers by the ends of their names: query, key, value, attention.output.dense, "
-            "intermediate.dense, output.dense; or all-linear",
+            "linear layers: query, key, value, of any family; others by the ends of their names, "
+            "such as BERT's attention.output.dense, intermediate.dense, output.dense; or "
+            "all-linear",
             named);
     f.field("save", save,
             "merged: a whole model; peft: the added matrices alone, as Python's peft does",

@@ -7,16 +7,29 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "data/tokenizers/bare_tokenizer.h"
+#include "models/encoders/static_embedding.h"
 #include "models/lora_directory.h"
 
 namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t kMaxJson = 64 << 20;
+constexpr std::size_t kMaxJson = 256 << 20;
+
+Json read_part(const fs::path& path) {
+  try {
+    return read_json_file(path.string(), kMaxJson);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kData) throw;
+    throw Error(error.kind(), str_cat(error.what(),
+                                      "; a file of the model is missing or damaged: "
+                                      "fetch the model again"));
+  }
+}
 
 Json read_object(const fs::path& path) {
-  Json json = read_json_file(path.string(), kMaxJson);
+  Json json = read_part(path);
   if (!json.is_object()) throw_error(ErrorKind::kData, path.string(), ": expected a JSON object");
   return json;
 }
@@ -43,12 +56,35 @@ int read_length(const Json& json, const char* key, const std::string& path) {
   return value > 1e9 ? 0 : static_cast<int>(value);
 }
 
-enum class ModuleKind { kTransformer, kPooling, kDense, kNormalize };
+// Runs a part of the reading; its mistake is thrown, or noted where all of them are wanted.
+class Attempt {
+ public:
+  explicit Attempt(std::vector<std::string>* mistakes) : mistakes_(mistakes) {}
+
+  template <class Part>
+  void operator()(const Part& part) const {
+    try {
+      part();
+    } catch (const Error& error) {
+      if (!mistakes_) throw;
+      mistakes_->push_back(error.what());
+    }
+  }
+
+ private:
+  std::vector<std::string>* mistakes_;
+};
+
+enum class ModuleKind { kTransformer, kStatic, kPooling, kDense, kNormalize };
 
 ModuleKind module_kind(const std::string& type, const std::string& path) {
   static const std::pair<const char*, ModuleKind> kTypes[] = {
       {"sentence_transformers.models.Transformer", ModuleKind::kTransformer},
       {"sentence_transformers.base.modules.transformer.Transformer", ModuleKind::kTransformer},
+      {"sentence_transformers.models.StaticEmbedding", ModuleKind::kStatic},
+      {"sentence_transformers.models.StaticEmbedding.StaticEmbedding", ModuleKind::kStatic},
+      {"sentence_transformers.sentence_transformer.modules.static_embedding.StaticEmbedding",
+       ModuleKind::kStatic},
       {"sentence_transformers.models.Pooling", ModuleKind::kPooling},
       {"sentence_transformers.sentence_transformer.modules.pooling.Pooling", ModuleKind::kPooling},
       {"sentence_transformers.models.Dense", ModuleKind::kDense},
@@ -62,7 +98,8 @@ ModuleKind module_kind(const std::string& type, const std::string& path) {
     if (type == name) return kind;
   throw_error(
       ErrorKind::kData, path, ": module type '", type,
-      "' is not supported; known: Transformer, Pooling, Dense, Normalize of sentence_transformers");
+      "' is not supported; known: Transformer, StaticEmbedding, Pooling, Dense, Normalize of "
+      "sentence_transformers");
 }
 
 fs::path inside(const fs::path& root, const std::string& relative, const std::string& place) {
@@ -76,17 +113,18 @@ fs::path inside(const fs::path& root, const std::string& relative, const std::st
 }
 
 std::vector<PoolingMode> read_pooling(const Json& json, const std::string& path) {
-  const PoolingMode known[] = {PoolingMode::kCls, PoolingMode::kMax, PoolingMode::kMean,
-                               PoolingMode::kMeanSqrtLen};
   std::vector<PoolingMode> modes;
   const auto add = [&](const std::string& name) {
-    for (PoolingMode mode : modes)
-      if (name == pooling_name(mode))
+    std::string known;
+    for (PoolingMode mode : pooling_modes()) {
+      known += (known.empty() ? "" : ", ") + std::string(pooling_name(mode));
+      if (name != pooling_name(mode)) continue;
+      if (std::find(modes.begin(), modes.end(), mode) != modes.end())
         throw_error(ErrorKind::kData, path, ": pooling mode '", name, "' is given twice");
-    for (PoolingMode mode : known)
-      if (name == pooling_name(mode)) return modes.push_back(mode);
+      return modes.push_back(mode);
+    }
     throw_error(ErrorKind::kData, path, ": pooling mode '", name,
-                "' is not supported; known: cls, max, mean, mean_sqrt_len_tokens");
+                "' is not supported; known: ", known);
   };
   if (json.contains("pooling_mode")) {  // 5.4 and later: a name, or several
     const Json& value = json["pooling_mode"];
@@ -95,27 +133,31 @@ std::vector<PoolingMode> read_pooling(const Json& json, const std::string& path)
         throw_error(ErrorKind::kData, path, ": \"pooling_mode\" is ", value.dump());
       add(name.get<std::string>());
     }
-  } else {  // classic: six switches; sentence-transformers joins their vectors in this order
-    for (const auto& [key, name] : {std::pair{"pooling_mode_cls_token", "cls"},
-                                    {"pooling_mode_max_tokens", "max"},
-                                    {"pooling_mode_mean_tokens", "mean"},
-                                    {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"},
-                                    {"pooling_mode_weightedmean_tokens", "weightedmean"},
-                                    {"pooling_mode_lasttoken", "lasttoken"}})
-      if (read_bool(json, key, false, path)) add(name);
+  } else {  // classic: six switches
+    for (PoolingMode mode : pooling_modes())
+      if (read_bool(json, pooling_switch(mode), false, path)) modes.push_back(mode);
   }
   if (modes.empty()) throw_error(ErrorKind::kData, path, ": no pooling mode is switched on");
   return modes;
 }
 
-// Transformer, Pooling, any number of Dense, perhaps Normalize.
+// Transformer and Pooling, or StaticEmbedding; any number of Dense, perhaps Normalize.
 bool is_known_order(const std::vector<ModuleKind>& kinds) {
-  std::size_t i = 2;
-  if (kinds.size() < i || kinds[0] != ModuleKind::kTransformer || kinds[1] != ModuleKind::kPooling)
+  const bool is_static = kinds[0] == ModuleKind::kStatic;
+  std::size_t i = is_static ? 1 : 2;
+  if (!is_static && (kinds.size() < i || kinds[0] != ModuleKind::kTransformer ||
+                     kinds[1] != ModuleKind::kPooling))
     return false;
   while (i < kinds.size() && kinds[i] == ModuleKind::kDense) ++i;
   if (i < kinds.size() && kinds[i] == ModuleKind::kNormalize) ++i;
   return i == kinds.size();
+}
+
+// The width that the module says it is given; 0: it does not.
+int read_pooled_width(const Json& json, const std::string& path) {
+  for (const char* key : {"embedding_dimension", "word_embedding_dimension"})
+    if (const int width = read_length(json, key, path)) return width;
+  return 0;
 }
 
 void add_dense(const fs::path& folder, ModelDirectory& model) {
@@ -128,33 +170,41 @@ void add_dense(const fs::path& folder, ModelDirectory& model) {
   model.dense.push_back(std::move(dense));
 }
 
-void read_modules(const fs::path& root, ModelDirectory& model) {
+void read_pooling_module(const fs::path& folder, ModelDirectory& model) {
+  const std::string path = (folder / "config.json").string();
+  const Json pooling = read_object(path);
+  model.pooling = read_pooling(pooling, path);
+  model.pooled_width = read_pooled_width(pooling, path);
+  model.pooling_path = path;
+  model.include_prompt = read_bool(pooling, "include_prompt", true, path);
+}
+
+void read_modules(const fs::path& root, ModelDirectory& model, const Attempt& attempt) {
   const std::string path = (root / "modules.json").string();
-  const Json modules = read_json_file(path, kMaxJson);
+  const Json modules = read_part(path);
   if (!modules.is_array() || modules.empty())
     throw_error(ErrorKind::kData, path, ": expected a list of modules");
   std::vector<ModuleKind> kinds;
-  for (const Json& module : modules) {
+  const auto read = [&](const Json& module) {
     if (!module.is_object() || !module.contains("type") || !module["type"].is_string() ||
         !module.contains("path") || !module["path"].is_string())
       throw_error(ErrorKind::kData, path, ": expected {\"type\": ..., \"path\": ...}, found ",
                   module.dump());
     kinds.push_back(module_kind(module["type"].get<std::string>(), path));
     const fs::path folder = inside(root, module["path"].get<std::string>(), path);
-    if (kinds.back() == ModuleKind::kTransformer) model.transformer_path = folder.string();
-    if (kinds.back() == ModuleKind::kPooling) {
-      const Json pooling = read_object(folder / "config.json");
-      model.pooling = read_pooling(pooling, (folder / "config.json").string());
-      model.include_prompt =
-          read_bool(pooling, "include_prompt", true, (folder / "config.json").string());
-    }
+    if (kinds.back() == ModuleKind::kTransformer || kinds.back() == ModuleKind::kStatic)
+      model.transformer_path = folder.string();
+    if (kinds.back() == ModuleKind::kPooling) read_pooling_module(folder, model);
     if (kinds.back() == ModuleKind::kDense) add_dense(folder, model);
     if (kinds.back() == ModuleKind::kNormalize) model.normalize = true;
-  }
+  };
+  for (const Json& module : modules) attempt([&] { read(module); });
+  if (kinds.size() != modules.size()) return;  // told already
   if (!is_known_order(kinds))
     throw_error(ErrorKind::kData, path,
-                ": expected the modules Transformer, Pooling, perhaps Dense ones and perhaps "
-                "Normalize, in this order");
+                ": expected the modules Transformer and Pooling (or StaticEmbedding), perhaps "
+                "Dense ones and perhaps Normalize, in this order");
+  model.is_static = kinds[0] == ModuleKind::kStatic;
 }
 
 void read_prompts(const fs::path& root, ModelDirectory& model) {
@@ -192,6 +242,34 @@ void read_max_length(const fs::path& folder, ModelDirectory& model) {
   if (model.max_length == 0)
     model.max_length =
         read_length(read_object_if_there(tokenizer), "model_max_length", tokenizer.string());
+}
+
+// sentence-transformers gives a StaticEmbedding's tokenizer no limit but its file's own.
+void read_truncation(ModelDirectory& model) {
+  const fs::path path = fs::path(model.tokenizer_path) / "tokenizer.json";
+  const Json file = read_object_if_there(path);
+  if (file.contains("truncation") && file["truncation"].is_object())
+    model.max_length = read_length(file["truncation"], "max_length", path.string());
+  if (model.max_length == 0) model.max_length = StaticEmbedding::kMaxTokens;
+}
+
+// What a directory without its descriptions may be.
+std::string hint_of(const fs::path& root) {
+  std::error_code ignored;
+  if (fs::is_directory(root / "snapshots", ignored))
+    return "; it is an entry of the Hugging Face cache: give the model's name, or "
+           "snapshots/<commit>";
+  std::string folders;
+  for (const auto& entry : fs::directory_iterator(root, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".gguf") || name.ends_with(".onnx"))
+      return "; " + name + " is for serving: fetch the model's original directory";
+    if (fs::exists(entry.path() / "config.json", ignored) ||
+        fs::exists(entry.path() / "modules.json", ignored))
+      folders += (folders.empty() ? "" : ", ") + name;
+  }
+  return folders.empty() ? "; fetch the model again, whole"
+                         : "; did you mean " + folders + " in it?";
 }
 
 // What a PEFT directory adapts: `base`, or what it names.
@@ -234,20 +312,22 @@ void take_from_base(const fs::path& root, const std::string& base, ModelDirector
   model.tokenizer_path = has_tokenizer ? folder : model.transformer_path;
 }
 
-}  // namespace
-
-ModelDirectory read_model_directory(const std::string& path, const std::string& base) {
+ModelDirectory read_all(const std::string& path, const std::string& base, const Attempt& attempt) {
   const fs::path root(path);
   std::error_code ignored;
+  if (fs::is_regular_file(root, ignored))
+    throw_error(ErrorKind::kData, path,
+                ": a file; a model is the directory that holds it, with config.json and "
+                "tokenizer.json");
   if (!fs::is_directory(root, ignored))
     throw_error(ErrorKind::kData, path, ": no such model directory");
   ModelDirectory model;
   model.path = model.transformer_path = path;
   if (file_exists((root / "modules.json").string()))
-    read_modules(root, model);
+    attempt([&] { read_modules(root, model, attempt); });
   else if (!file_exists((root / "config.json").string()) && !is_lora_directory(path))
     throw_error(ErrorKind::kData, path,
-                ": not a model: neither modules.json nor config.json is there");
+                ": not a model: neither modules.json nor config.json is there", hint_of(root));
   if (is_lora_directory(model.transformer_path)) {
     take_from_base(root, base, model);
     return model;
@@ -255,10 +335,47 @@ ModelDirectory read_model_directory(const std::string& path, const std::string& 
   if (!base.empty())
     throw_error(ErrorKind::kConfig, path, " is a whole model: a base is for adapters only");
   model.tokenizer_path = model.transformer_path;
-  model.config = read_object(fs::path(model.transformer_path) / "config.json");
-  read_prompts(root, model);
-  read_max_length(model.transformer_path, model);
+  attempt([&] { read_prompts(root, model); });
+  attempt([&] {
+    if (model.is_static)
+      model.config = static_config(model.transformer_path);
+    else
+      model.config = read_object(fs::path(model.transformer_path) / "config.json");
+  });
+  attempt([&] {
+    if (model.is_static)
+      read_truncation(model);
+    else
+      read_max_length(model.transformer_path, model);
+  });
   return model;
+}
+
+}  // namespace
+
+ModelDirectory read_model_directory(const std::string& path, const std::string& base) {
+  return read_all(path, base, Attempt(nullptr));
+}
+
+ModelDirectory read_model_directory(const std::string& path, const std::string& base,
+                                    std::vector<std::string>& mistakes) {
+  const Attempt attempt(&mistakes);
+  ModelDirectory model;
+  attempt([&] { model = read_all(path, base, attempt); });
+  return model;
+}
+
+std::unique_ptr<Tokenizer> load_model_tokenizer(const ModelDirectory& model,
+                                                std::optional<std::int32_t> rows) {
+  std::unique_ptr<Tokenizer> tokenizer;
+  try {
+    tokenizer = load_tokenizer(model.tokenizer_path);
+  } catch (const Error&) {
+    read_object_if_there(fs::path(model.tokenizer_path) / "tokenizer.json");  // damaged?
+    throw;
+  }
+  if (!model.is_static) return tokenizer;
+  return std::make_unique<BareTokenizer>(std::move(tokenizer), rows);
 }
 
 std::string resolve_model_path(const std::string& model) {

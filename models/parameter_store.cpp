@@ -16,9 +16,12 @@ std::int64_t product(const std::vector<std::int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
-std::vector<std::int64_t> stored_shape(const ParameterSpec& spec) {
+std::vector<std::int64_t> stored_shape(const ParameterSpec& spec, std::size_t part) {
   std::vector<std::int64_t> shape = spec.shape;
-  shape[0] /= static_cast<std::int64_t>(spec.stored_names.size());
+  if (spec.stored_rows.empty())
+    shape[0] /= static_cast<std::int64_t>(spec.stored_names.size());
+  else
+    shape[0] = spec.stored_rows[part];
   return shape;
 }
 
@@ -33,14 +36,16 @@ void check(const std::vector<ParameterSpec>& specs, const Weights& weights,
   std::string mistakes;
   int count = 0;
   for (const ParameterSpec& spec : specs)
-    for (const std::string& name : spec.stored_names) {
+    for (std::size_t i = 0; i < spec.stored_names.size(); ++i) {
+      const std::string& name = spec.stored_names[i];
+      const std::vector<std::int64_t> shape = stored_shape(spec, i);
       const WeightEntry* entry = weights.find(name);
       std::string mistake;
       if (!entry)
         mistake = str_cat("tensor '", name, "' is missing");
-      else if (entry->shape != stored_shape(spec))
+      else if (entry->shape != shape)
         mistake = str_cat("tensor '", name, "' has shape ", shape_text(entry->shape),
-                          ", config.json asks for ", shape_text(stored_shape(spec)));
+                          ", config.json asks for ", shape_text(shape));
       if (!mistake.empty() && ++count <= 10) mistakes += "\n  " + mistake;
     }
   if (count > 0)
@@ -52,11 +57,11 @@ void check(const std::vector<ParameterSpec>& specs, const Weights& weights,
 }  // namespace
 
 void ParameterStore::add_group(const ParameterSpec& spec, const Slot& slot) {
-  const auto parts = static_cast<std::int64_t>(slot.rates.size());
-  const std::int64_t size = product(spec.shape) / parts;
-  for (std::int64_t i = 0; i < parts; ++i) {
-    const ParameterGroup group{slot.offset + i * size, slot.offset + (i + 1) * size, spec.decay,
-                               slot.rates[i]};
+  std::int64_t begin = slot.offset;
+  for (std::size_t i = 0; i < slot.rates.size(); ++i) {
+    const std::int64_t end = begin + product(stored_shape(spec, i));
+    const ParameterGroup group{begin, end, spec.decay, slot.rates[i]};
+    begin = end;
     if (!groups_.empty() && groups_.back().decay == group.decay &&
         groups_.back().rate == group.rate)
       groups_.back().end = group.end;
@@ -115,18 +120,26 @@ ParameterStore::ParameterStore(std::vector<ParameterSpec> specs, const Weights& 
   }
 }
 
-ParameterStore::ParameterStore(const std::vector<NamedTensor>& tensors, bool decay) {
+ParameterStore::ParameterStore(const std::vector<NamedTensor>& tensors, bool decay,
+                               const at::Device& device) {
   for (const NamedTensor& named : tensors) {
     ATTUNE_ASSERT(named.tensor.scalar_type() == at::kFloat && named.tensor.device().is_cpu());
     specs_.push_back({named.name, named.tensor.sizes().vec(), {named.name}, decay});
   }
-  lay_out(at::kCPU);
+  lay_out(device);
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     Slot& slot = slots_.at(specs_[i].name);
     const at::Tensor view = view_of(values_, specs_[i]).detach();
     view.copy_(tensors[i].tensor.detach());
     slot.tensor = tensors[i].tensor;  // the same object, now with the arena's memory
     slot.tensor.set_data(view);
+  }
+}
+
+void ParameterStore::release_to_cpu() {
+  for (auto& [name, slot] : slots_) {
+    slot.tensor.mutable_grad() = at::Tensor();
+    slot.tensor.set_data(slot.tensor.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true));
   }
 }
 
@@ -180,6 +193,30 @@ void ParameterStore::enable_training() {
 
 void ParameterStore::zero_gradients() { gradients_.zero_(); }
 
+void ParameterStore::enable_working_copy() {
+  working_ = values_.detach().to(at::kBFloat16);
+  if (frozen_.defined()) frozen_working_ = frozen_.to(at::kBFloat16);
+}
+
+void ParameterStore::refresh_working_copy() {
+  if (working_.defined()) working_.copy_(values_);
+}
+
+at::Tensor ParameterStore::working_copy_of(const at::Tensor& parameter) const {
+  for (const ParameterSpec& spec : specs_) {
+    const Slot& slot = slots_.at(spec.name);
+    if (slot.tensor.is_same(parameter))
+      return view_of(slot.trained() ? working_ : frozen_working_, spec);
+  }
+  throw InternalError("a working copy of what is no parameter");
+}
+
+void ParameterStore::set_values(const at::Tensor& values) {
+  const at::NoGradGuard no_grad;
+  values_.copy_(values);
+  refresh_working_copy();
+}
+
 std::vector<NamedTensor> ParameterStore::stored_tensors() const {
   std::vector<NamedTensor> tensors;
   for (const ParameterSpec& spec : specs_)
@@ -189,10 +226,12 @@ std::vector<NamedTensor> ParameterStore::stored_tensors() const {
 
 std::vector<NamedTensor> stored_parts(const ParameterSpec& spec, const at::Tensor& whole) {
   std::vector<NamedTensor> parts;
-  const std::int64_t rows = stored_shape(spec)[0];
-  for (std::size_t i = 0; i < spec.stored_names.size(); ++i)
-    parts.push_back({spec.stored_names[i],
-                     whole.detach().narrow(0, static_cast<std::int64_t>(i) * rows, rows)});
+  std::int64_t row = 0;
+  for (std::size_t i = 0; i < spec.stored_names.size(); ++i) {
+    const std::int64_t rows = stored_shape(spec, i)[0];
+    parts.push_back({spec.stored_names[i], whole.detach().narrow(0, row, rows)});
+    row += rows;
+  }
   return parts;
 }
 

@@ -27,6 +27,7 @@ struct ParameterSpec {
   std::vector<std::string> stored_names;  // in the file; shape[0] is split evenly among them
   bool decay = true;                      // false for biases and LayerNorms, as the peers do
   int layer = kEmbeddings;                // of the encoder; kHead: what comes after all of them
+  std::vector<std::int64_t> stored_rows = {};  // of each stored tensor; empty: evenly split
 };
 
 // A range of the trained arena whose parameters are updated alike.
@@ -47,9 +48,13 @@ class ParameterStore {
   ParameterStore(std::vector<ParameterSpec> specs, const Weights& weights, const std::string& place,
                  const at::Device& device);
 
-  // The caller's own fp32 tensors, contiguous, become views of the arena; none is decayed unless
-  // `decay` says so.
-  ParameterStore(const std::vector<NamedTensor>& tensors, bool decay);
+  // The caller's own fp32 tensors, contiguous and on the processor, become views of the arena on
+  // `device`; none is decayed unless `decay` says so.
+  ParameterStore(const std::vector<NamedTensor>& tensors, bool decay,
+                 const at::Device& device = at::kCPU);
+  // All of the tensors leave the arenas for memory of their own on the processor: the store is
+  // done.
+  void release_to_cpu();
 
   // A parameter that no file has given: `value` becomes part of the arenas with the next select().
   void add(ParameterSpec spec, const at::Tensor& value);
@@ -76,6 +81,16 @@ class ParameterStore {
   void enable_training();
   void zero_gradients();
 
+  // A copy of all numbers in bf16, for products on a GPU: who changes values() by other means than
+  // set_values() or AdamW, which write it too, calls refresh_working_copy().
+  void enable_working_copy();
+  void refresh_working_copy();
+  // Of the trained ones, [count()] bf16; undefined: not enabled.
+  const at::Tensor& working_values() const { return working_; }
+  // Its view for a tensor that get() gave.
+  at::Tensor working_copy_of(const at::Tensor& parameter) const;
+  void set_values(const at::Tensor& values);
+
   // Views by the names of the file, in file order of the specs.
   std::vector<NamedTensor> stored_tensors() const;
 
@@ -97,7 +112,7 @@ class ParameterStore {
   std::vector<ParameterSpec> specs_;
   std::unordered_map<std::string, Slot> slots_;
   std::vector<ParameterGroup> groups_;
-  at::Tensor values_, gradients_, frozen_;
+  at::Tensor values_, gradients_, frozen_, working_, frozen_working_;
   std::int64_t decayed_count_ = 0;
 };
 

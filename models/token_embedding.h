@@ -15,6 +15,7 @@ struct EmbeddingTables {
   at::Tensor token_type;  // [types, width] fp32; every token is of type 0
   // As torch's padding_idx: no gradient reaches this row of `word`, even where a text names it.
   std::int64_t padding_row = -1;
+  std::int64_t position_padding_row = -1;  // the same of `position`
 };
 
 // word[id] + token_type[0] + position[place], [tokens, width] fp32, differentiable: on the

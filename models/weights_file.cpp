@@ -81,13 +81,19 @@ void Weights::add_file(const std::string& path) {
   auto file = std::make_shared<const MappedFile>(path);
   const std::span<const std::byte> bytes = file->bytes();
   std::uint64_t header_size = 0;
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()),
+                               std::min<std::size_t>(bytes.size(), 64));
+  if (start.starts_with("version https://git-lfs"))
+    throw_error(ErrorKind::kData, path,
+                ": a pointer of Git LFS, not the weights: run `git lfs pull` in that directory");
   if (bytes.size() < 8)
     throw_error(ErrorKind::kData, path, ": not a safetensors file: it has ", bytes.size(),
-                " bytes, the length of the header alone takes 8");
+                " bytes, the length of the header alone takes 8; fetch it again");
   std::memcpy(&header_size, bytes.data(), 8);
   if (header_size > kMaxHeader || header_size > bytes.size() - 8)
     throw_error(ErrorKind::kData, path, ": not a safetensors file, or cut off: a header of ",
-                header_size, " bytes is announced, ", bytes.size() - 8, " bytes follow");
+                header_size, " bytes is announced, ", bytes.size() - 8,
+                " bytes follow; fetch it again");
   const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + 8, header_size);
   if (!header.starts_with('{'))
     throw_error(ErrorKind::kData, path,
@@ -146,8 +152,14 @@ Weights Weights::from_directory(const std::string& directory) {
         throw_error(ErrorKind::kData, (root / pickle).string(),
                     ": pickles can run code and are not read. Convert once in Python: "
                     "AutoModel.from_pretrained(DIR).save_pretrained(DIR, safe_serialization=True)");
+    for (const char* other : {"tf_model.h5", "flax_model.msgpack", "model.onnx", "onnx/model.onnx",
+                              "openvino/openvino_model.xml"})
+      if (file_exists((root / other).string()))
+        throw_error(ErrorKind::kData, directory, ": no model.safetensors; ", other,
+                    " is another program's: fetch the model's PyTorch weights (safetensors)");
     throw_error(ErrorKind::kData, directory,
-                ": no weights: expected model.safetensors or model.safetensors.index.json");
+                ": no weights: expected model.safetensors or model.safetensors.index.json; fetch "
+                "the model again");
   }
   const Json index = read_json_file(index_path, 64 << 20);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
@@ -160,7 +172,12 @@ Weights Weights::from_directory(const std::string& directory) {
                   "': expected a file name beside the index, found ", shard.dump());
     shards.insert(shard.get<std::string>());
   }
-  for (const std::string& shard : shards) weights.add_file((root / shard).string());
+  for (const std::string& shard : shards) {
+    if (!file_exists((root / shard).string()))
+      throw_error(ErrorKind::kData, (root / shard).string(), ": is not there, and ", index_path,
+                  " names it: fetch the model again");
+    weights.add_file((root / shard).string());
+  }
   for (const auto& [name, shard] : index["weight_map"].items()) {
     const WeightEntry* entry = weights.find(name);
     if (!entry || fs::path(entry->file).filename() != shard.get<std::string>())
@@ -187,7 +204,8 @@ void Weights::copy_to(const std::string& name, at::Tensor target) const {
   const at::ScalarType type = find_dtype(entry.dtype)->type;
   if (type != at::kFloat && type != at::kHalf && type != at::kBFloat16 && type != at::kDouble)
     throw_error(ErrorKind::kData, entry.file, ": tensor '", name, "' is ", entry.dtype,
-                ", expected F32, F16, BF16 or F64");
+                ", expected F32, F16, BF16 or F64: quantised weights cannot be trained; fetch the "
+                "model's original weights");
   ATTUNE_ASSERT(target.sizes() == at::IntArrayRef(entry.shape));
   target.copy_(stored(name));
 }
@@ -196,9 +214,10 @@ void Weights::rename(const std::string& from, const std::string& to) {
   auto node = entries_.extract(from);
   ATTUNE_ASSERT(!node.empty());
   node.key() = to;
+  const std::string file = node.mapped().file;
   if (!entries_.insert(std::move(node)).inserted)
-    throw_error(ErrorKind::kData, "tensor '", to,
-                "' stands twice in the model, with and without a prefix");
+    throw_error(ErrorKind::kData, file, ": tensor '", to, "' stands twice in the model, also as '",
+                from, "': two models were mixed; fetch the model again");
 }
 
 WrittenFile write_safetensors(DurableDirectory& directory, const std::string& name,

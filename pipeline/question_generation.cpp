@@ -54,7 +54,7 @@ std::string joined(const std::vector<std::string>& parts) {
 QuestionGeneration::QuestionGeneration(const RunConfig& config)
     : config_(config), read_(read_documents(config.documents)) {
   const std::string base = resolve_model_path(config.model.base);
-  tokenizer_ = load_tokenizer(read_model_directory(base).tokenizer_path);
+  tokenizer_ = load_model_tokenizer(read_model_directory(base));
   Sha256 hash;
   for (const std::string& part :
        {std::string(kVersion), print_config(config.chunks), print_config(config.generate),

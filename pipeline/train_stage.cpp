@@ -134,6 +134,12 @@ Json metrics_of(const FinetuneResult& result, bool validated) {
   metrics["skipped_unanswered"] = result.skipped_unanswered;
   metrics["skipped_steps"] = result.skipped_steps;
   metrics["rollbacks"] = result.rollbacks;
+  if (result.peak_memory > 0) metrics["peak_memory_bytes"] = result.peak_memory;
+  if (result.graphs.batches > 0) {  // docs/decisions/019
+    metrics["graph_steps"] = result.graphs.batches;
+    metrics["graph_hits"] = result.graphs.replayed;
+    metrics["padded_tokens"] = result.graphs.tokens + result.graphs.padding;
+  }
   if (validated) {
     metrics["stopped_early"] = result.stopped_early;
     metrics["best_step"] = result.best_step;

@@ -2,17 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_fused_adamw.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros_like.h>
 
-#include "kernels/adamw.h"
+#include "models/device_kernels.h"
+#include "models/kernel_data.h"
+#include "models/upload.h"
 
 namespace attune {
 namespace {
@@ -32,14 +32,15 @@ AdamW::AdamW(ParameterStore& parameters, double weight_decay)
     : parameters_(parameters),
       weight_decay_(weight_decay),
       first_(at::zeros_like(parameters.values())),
-      second_(at::zeros_like(parameters.values())) {}
+      second_(at::zeros_like(parameters.values())) {
+  if (!has_device_kernels(first_)) return;
+  state_ = at::empty({sizeof(GradientState)}, first_.options().dtype(at::kByte));
+  workspace_ = at::empty({kSquaresWorkspace}, first_.options().dtype(at::kDouble));
+}
 
 double AdamW::gradient_norm() const {
-  const at::Tensor& gradients = parameters_.gradients();
-  if (gradients.is_cuda())
-    return at::linalg_vector_norm(gradients, 2, {}, false, at::kDouble).item<double>();
-  const float* x = gradients.const_data_ptr<float>();
-  const std::int64_t count = gradients.numel();
+  const float* x = elements<float>(parameters_.gradients());
+  const std::int64_t count = parameters_.count();
   std::vector<double> sums((count + kPart - 1) / kPart);
   at::parallel_for(0, static_cast<std::int64_t>(sums.size()), 1,
                    [&](std::int64_t begin, std::int64_t end) {
@@ -51,13 +52,13 @@ double AdamW::gradient_norm() const {
   return std::sqrt(total);
 }
 
-void AdamW::update_on_cpu(std::int64_t begin, std::int64_t end, double learning_rate, double decay,
-                          double gradient_scale) {
+AdamWStep AdamW::numbers_of(const ParameterGroup& group, double learning_rate) const {
   const auto t = static_cast<double>(steps_);
+  const double rate = learning_rate * group.rate, decay = group.decay ? weight_decay_ : 0;
   AdamWStep step;
-  step.learning_rate = static_cast<float>(learning_rate);
-  step.keep = static_cast<float>(1 - learning_rate * decay);
-  step.gradient_scale = static_cast<float>(gradient_scale);
+  step.learning_rate = static_cast<float>(rate);
+  step.gradient_scale = 1;
+  step.keep = static_cast<float>(1 - rate * decay);
   step.beta1 = static_cast<float>(kBeta1);
   step.beta2 = static_cast<float>(kBeta2);
   step.epsilon = static_cast<float>(kEpsilon);
@@ -65,42 +66,58 @@ void AdamW::update_on_cpu(std::int64_t begin, std::int64_t end, double learning_
   step.one_minus_beta2 = static_cast<float>(1 - kBeta2);
   step.correction1 = static_cast<float>(1 - std::pow(kBeta1, t));
   step.correction2_root = static_cast<float>(std::sqrt(1 - std::pow(kBeta2, t)));
-  float* values = parameters_.values().mutable_data_ptr<float>();
-  float* gradients = parameters_.gradients().mutable_data_ptr<float>();
-  float* first = first_.mutable_data_ptr<float>();
-  float* second = second_.mutable_data_ptr<float>();
-  at::parallel_for(begin, end, kPart, [&](std::int64_t from, std::int64_t to) {
-    adamw_cpu(step, values, gradients, first, second, from, to);
-  });
+  return step;
 }
 
-void AdamW::update_on_cuda(std::int64_t begin, std::int64_t end, double learning_rate,
-                           double decay) {
-  if (begin == end) return;
-  const auto part = [&](const at::Tensor& arena) {
-    return std::vector<at::Tensor>{arena.narrow(0, begin, end - begin)};
-  };
-  // The kernel adds one to nothing: the step it is given is the step it corrects the bias for.
-  const std::vector<at::Tensor> step = {
-      at::full({}, static_cast<double>(steps_), first_.options())};
-  at::_fused_adamw_(part(parameters_.values()), part(parameters_.gradients()), part(first_),
-                    part(second_), /*max_exp_avg_sqs=*/{}, step, learning_rate, kBeta1, kBeta2,
-                    decay, kEpsilon, /*amsgrad=*/false, /*maximize=*/false);
-}
-
-void AdamW::step(double learning_rate, double gradient_scale) {
+StepOutcome AdamW::step(const at::Tensor& loss, double learning_rate, double max_norm) {
   const at::NoGradGuard no_grad;
-  ++steps_;
-  at::Tensor gradients = parameters_.gradients();
-  if (first_.is_cuda() && gradient_scale != 1) gradients.mul_(gradient_scale);
-  for (const ParameterGroup& group : parameters_.groups()) {
-    const double rate = learning_rate * group.rate, decay = group.decay ? weight_decay_ : 0;
-    if (first_.is_cuda())
-      update_on_cuda(group.begin, group.end, rate, decay);
-    else
-      update_on_cpu(group.begin, group.end, rate, decay, gradient_scale);
+  return state_.defined() ? step_on_device(loss, learning_rate, max_norm)
+                          : step_on_cpu(loss.item<double>(), learning_rate, max_norm);
+}
+
+StepOutcome AdamW::step_on_cpu(double loss, double learning_rate, double max_norm) {
+  const StepNumbers numbers{loss, gradient_norm()};
+  if (!numbers.finite()) {
+    parameters_.zero_gradients();
+    return StepOutcome(numbers);
   }
-  if (first_.is_cuda()) gradients.zero_();
+  ++steps_;
+  float* values = mutable_elements<float>(parameters_.values());
+  float* gradients = mutable_elements<float>(parameters_.gradients());
+  float *first = mutable_elements<float>(first_), *second = mutable_elements<float>(second_);
+  for (const ParameterGroup& group : parameters_.groups()) {
+    AdamWStep step = numbers_of(group, learning_rate);
+    step.gradient_scale = static_cast<float>(clip_factor(numbers.grad_norm, max_norm));
+    at::parallel_for(group.begin, group.end, kPart, [&](std::int64_t from, std::int64_t to) {
+      adamw_cpu(step, values, gradients, first, second, from, to);
+    });
+  }
+  return StepOutcome(numbers);
+}
+
+StepOutcome AdamW::step_on_device(const at::Tensor& loss, double learning_rate, double max_norm) {
+  ++steps_;
+  const std::vector<ParameterGroup>& groups = parameters_.groups();
+  const at::Tensor host = staging_memory(
+      {static_cast<std::int64_t>(groups.size() * sizeof(AdamWStep))}, at::kByte, first_.device());
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const AdamWStep step = numbers_of(groups[i], learning_rate);
+    std::memcpy(host.mutable_data_ptr<std::uint8_t>() + i * sizeof step, &step, sizeof step);
+  }
+  const at::Tensor steps = host.to(first_.device(), /*non_blocking=*/true);
+  const at::Tensor loss_value = loss.to(first_.device(), at::kFloat);
+  void* stream = current_stream(first_);
+  auto* state = mutable_elements<GradientState>(state_);
+  check_kernel(gradient_state_cuda(elements<float>(parameters_.gradients()), parameters_.count(),
+                                   elements<float>(loss_value), static_cast<float>(max_norm),
+                                   mutable_elements<double>(workspace_), state, stream));
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    check_kernel(adamw_cuda(
+        elements<AdamWStep>(steps) + i, state, mutable_elements<float>(parameters_.values()),
+        mutable_elements<float>(parameters_.gradients()), mutable_elements<float>(first_),
+        mutable_elements<float>(second_), mutable_elements<BFloat16>(parameters_.working_values()),
+        groups[i].begin, groups[i].end, stream));
+  return StepOutcome(state_);
 }
 
 }  // namespace attune

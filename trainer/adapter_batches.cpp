@@ -63,6 +63,7 @@ BatchPlan AdapterBatches::plan_batch(std::int64_t step, const SampledBatch& chos
       plan.batch.sequence_of.push_back(packed.num_sequences());
       packed.add(&place, 1, place);
     }
+  packed.num_queries = std::ssize(chosen.rows);
   if (trained_corpus_)
     for (std::int64_t row = rows_.num_rows(); row < vectors_.size(0); ++row) {
       const auto place = static_cast<std::int32_t>(row);

@@ -136,9 +136,13 @@ BestModel::BestModel(const BaseEmbedding& embedding, const ParameterStore& param
   if (std::find(k_.begin(), k_.end(), 10) == k_.end()) k_.push_back(10);  // NDCG@10 decides
 }
 
-void BestModel::on_step(const StepReport& report) {
+bool BestModel::needs_weights(const StepReport& report) const {
   const bool due = every_ > 0 && report.step % every_ == 0;
-  if (!due && !report.ends_epoch && report.step != report.total_steps) return;
+  return due || report.ends_epoch || report.step == report.total_steps;
+}
+
+void BestModel::on_step(const StepReport& report) {
+  if (!needs_weights(report)) return;
   check_embeds(embedding_, validation_.queries.text(0));
   for (Callback* listener : listeners_) listener->on_evaluate_begin();
   const auto start = std::chrono::steady_clock::now();

@@ -28,6 +28,7 @@ class MetricsFile : public Callback {
   MetricsFile(std::string path, std::int64_t steps_kept, const std::set<std::int64_t>& skipped);
   void sync() { file_->sync(); }
   void on_step(const StepReport& report) override;
+  bool needs_weights(const StepReport&) const override { return false; }
   void on_nonfinite(const NonfiniteReport& report) override;
   void on_evaluate(const EvaluationReport& report) override;
 
@@ -42,6 +43,7 @@ class ProgressLine : public Callback {
  public:
   explicit ProgressLine(std::int64_t total_steps) : progress_("training", total_steps) {}
   void on_step(const StepReport& report) override;
+  bool needs_weights(const StepReport&) const override { return false; }
   void on_evaluate_begin() override { progress_.pause(); }
   void on_evaluate(const EvaluationReport&) override { progress_.resume(); }
 
@@ -69,6 +71,8 @@ class BestModel : public Callback {
             const EmbeddingQAFinetuneDataset& validation, std::vector<int> k, int every,
             int patience, std::vector<Callback*> listeners);
   void on_step(const StepReport& report) override;
+  // Where an evaluation is due.
+  bool needs_weights(const StepReport& report) const override;
 
   const State& state() const { return state_; }
   bool has_best() const { return state_.values.defined(); }
@@ -94,7 +98,10 @@ class PeriodicCheckpoint : public Callback {
   PeriodicCheckpoint(int every, std::function<void()> save)
       : every_(every), save_(std::move(save)) {}
   void on_step(const StepReport& report) override {
-    if (every_ > 0 && report.step % every_ == 0) save_();
+    if (needs_weights(report)) save_();
+  }
+  bool needs_weights(const StepReport& report) const override {
+    return every_ > 0 && report.step % every_ == 0;
   }
 
  private:

@@ -71,16 +71,11 @@ std::int64_t tokens_of(const StepPlan& plan) {
   return tokens;
 }
 
-double loss_bytes(const TrainingBatch& batch) {
-  const double rows = batch.rows, passages = rows * std::max(1, batch.columns - 1);
-  return 4 * 4 * rows * passages;
-}
-
 ChunkMemory measure_chunk_memory(const StepPlan& plan, const EmbedChunk& embed,
                                  const ForwardOptions& options, ParameterStore& parameters) {
   const auto peak_of = [&](const PackedBatch& part) {
     const PeakMemory peak;
-    const at::Tensor vectors = embed(part, options);
+    const at::Tensor vectors = embed(to_device(part, parameters.values().device()), options);
     if (vectors.requires_grad()) vectors.backward(at::zeros_like(vectors));
     return static_cast<double>(peak.bytes());
   };
@@ -100,9 +95,8 @@ ChunkMemory measure_chunk_memory(const StepPlan& plan, const EmbedChunk& embed,
   return memory;
 }
 
-void ChunkFit::decide(const StepPlan& plan, std::int64_t available) {
+void ChunkFit::decide(const StepPlan& plan, double of_loss, std::int64_t available) {
   const auto text = [](double bytes) { return memory_text(std::llround(bytes)); };
-  const double of_loss = loss_bytes(plan.batch);
   const double least = memory_.of_tokens(longest_sequence(plan)) + of_loss;
   if (least > static_cast<double>(available))
     throw_error(ErrorKind::kResources, "a step needs at least ", text(least), ", ", text(of_loss),
@@ -134,11 +128,11 @@ void ChunkFit::decide(const StepPlan& plan, std::int64_t available) {
 }
 
 void ChunkFit::apply(StepPlan& plan, const EmbedChunk& embed, const ForwardOptions& options,
-                     ParameterStore& parameters) {
+                     ParameterStore& parameters, double loss_bytes) {
   if (memory_.bytes_per_token == 0) {
     const std::int64_t available = available_(parameters.values().device());
     memory_ = measure_chunk_memory(plan, embed, options, parameters);
-    decide(plan, available);
+    decide(plan, loss_bytes, available);
   }
   if (largest_chunk(plan).num_tokens() > limits_.whole) replan(plan, limits_.chunk);
 }

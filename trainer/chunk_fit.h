@@ -5,7 +5,7 @@
 // beforehand: bytes a token are measured at the allocators over a forward and backward of two
 // small parts of the first batch, so that every family, precision and frozen layer is counted, and
 //   tokens that fit = ((kShare * available - bytes of the loss) / 1.5 - fixed) / bytes a token
-// with 4 matrices of rows x passages fp32 for the loss, and 1.5 for what malloc's heap loses. A
+// with Loss::bytes() for the loss, and 1.5 for what malloc's heap loses. A
 // batch above that is cut into chunks of at most kChunkTokens: more would be no faster.
 #pragma once
 
@@ -17,13 +17,15 @@
 
 #include "models/device.h"
 #include "models/forward_options.h"
+#include "models/packed_tokens.h"
 #include "models/parameter_store.h"
 #include "trainer/training_batch.h"
 
 namespace attune {
 
-// A chunk's vectors, [chunk.num_sequences(), d] fp32, differentiable.
-using EmbedChunk = std::function<at::Tensor(const PackedBatch&, const ForwardOptions&)>;
+// A chunk's vectors, [chunk.num_sequences, d] fp32, differentiable. The chunk is on the device of
+// the parameters.
+using EmbedChunk = std::function<at::Tensor(const PackedTokens&, const ForwardOptions&)>;
 
 // What malloc's heap grew by for each byte of tensors: 1.2 (plain) to 2.1 (recompute) were
 // measured.
@@ -40,8 +42,6 @@ struct ChunkMemory {
 // Weights stay as they are, gradients are zero afterwards.
 ChunkMemory measure_chunk_memory(const StepPlan& plan, const EmbedChunk& embed,
                                  const ForwardOptions& options, ParameterStore& parameters);
-
-double loss_bytes(const TrainingBatch& batch);
 
 std::int64_t tokens_of(const StepPlan& plan);  // of all its batches
 const PackedBatch& largest_chunk(const StepPlan& plan);
@@ -62,10 +62,11 @@ class ChunkFit {
                     std::int64_t (*available)(const at::Device&) = available_memory_of)
       : limits_{chunk_tokens, chunk_tokens}, available_(available) {}
 
-  // Cuts the plan's chunks to what fits; the first call measures, and says aloud what it chose.
-  // Error{kResources} where not even the longest sequence alone would go into all of the memory.
+  // Cuts the plan's chunks to what fits beside the loss; the first call measures, and says aloud
+  // what it chose. Error{kResources} where not even the longest sequence alone would go into all of
+  // the memory.
   void apply(StepPlan& plan, const EmbedChunk& embed, const ForwardOptions& options,
-             ParameterStore& parameters);
+             ParameterStore& parameters, double loss_bytes);
 
   // After memory ran out: halves the longest chunk. False where that is one sequence.
   bool shrink(StepPlan& plan);
@@ -76,7 +77,7 @@ class ChunkFit {
 
  private:
   // From what a chunk takes to limits_.
-  void decide(const StepPlan& plan, std::int64_t available);
+  void decide(const StepPlan& plan, double of_loss, std::int64_t available);
 
   ChunkLimits limits_;
   ChunkMemory memory_;

@@ -102,16 +102,11 @@ std::vector<NamedTensor> trained_tensors(const Adapter& adapter) {
 
 // Queries of the batch through the adapter, passages as they are, or both. Queries stand first in a
 // chunk.
-EmbedChunk embed_rows(const AdapterBatches& batches, const Adapter& adapter, AdapterSides sides) {
-  return [&, sides](const PackedBatch& chunk, const ForwardOptions&) {
-    at::Tensor places = at::empty({chunk.num_sequences()}, at::kLong);
-    std::copy(chunk.ids.begin(), chunk.ids.end(), places.mutable_data_ptr<std::int64_t>());
-    const at::Tensor x = batches.vectors().index_select(0, places);
+EmbedChunk embed_rows(const at::Tensor& all_vectors, const Adapter& adapter, AdapterSides sides) {
+  return [&, all_vectors, sides](const PackedTokens& chunk, const ForwardOptions&) {
+    const at::Tensor x = all_vectors.index_select(0, chunk.ids);
     if (sides == AdapterSides::kBoth) return adapter.forward(x);
-    const std::int64_t queries =
-        std::partition_point(chunk.ids.begin(), chunk.ids.end(),
-                             [&](std::int64_t id) { return id < batches.num_queries(); }) -
-        chunk.ids.begin();
+    const std::int64_t queries = chunk.num_queries;
     // A chunk of passages alone: a leaf, so that backward has somewhere to end.
     if (queries == 0) return x.requires_grad_(at::GradMode::is_enabled());
     const at::Tensor y = adapter.forward(x.narrow(0, 0, queries));
@@ -189,7 +184,10 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
                 "query");
   const std::shared_ptr<const Adapter> adapter = std::move(saved.adapter);
   const AdapterEmbeddingModel embedding(base, adapter, sides);  // refuses one that does not fit
-  ParameterStore parameters(trained_tensors(*adapter), /*decay=*/parity);
+  const at::Device device = resolve_device(options_.device);
+  set_device_arithmetic(device, /*tf32=*/options_.train.precision == "bf16",
+                        options_.train.deterministic);
+  ParameterStore parameters(trained_tensors(*adapter), /*decay=*/parity, device);
 
   if (options_.train.loss.kind() == "corpus" && data_.sets().size() > 1)
     throw_error(ErrorKind::kConfig, "train.loss.type corpus takes one data set, here are ",
@@ -202,8 +200,9 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
   const double scale = options_.train.loss.scale_or_default();
   std::unique_ptr<Loss> loss;
   if (options_.train.loss.kind() == "corpus") {
-    loss = both ? std::make_unique<CorpusSoftmaxLoss>(scale)
-                : std::make_unique<CorpusSoftmaxLoss>(embed_corpus(*base, dataset), scale);
+    loss =
+        both ? std::make_unique<CorpusSoftmaxLoss>(scale)
+             : std::make_unique<CorpusSoftmaxLoss>(embed_corpus(*base, dataset).to(device), scale);
   } else {
     loss = make_loss(options_.train.loss);
   }
@@ -216,14 +215,15 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
                         " numbers: an index made with the base does not fit, embed the documents "
                         "again with the artifact"));
 
-  Trainer trainer(embed_rows(batches, *adapter, sides), parameters, *loss, guided, options_.train,
-                  options_.seed);
+  Trainer trainer(embed_rows(batches.vectors().to(device), *adapter, sides), parameters, *loss,
+                  guided, options_.train, options_.seed, /*records=*/true);
   DecayTowardsStart decay(parameters, options_.train.weight_decay);
   if (!parity) trainer.add(decay);
-  const Subject subject{embedding, parameters, describe_device(at::kCPU),
+  const Subject subject{embedding, parameters, describe_device(device),
                         base->query_space() + space_of(guide), rows};
   base->stop_when({});  // from here on a stop waits for the step, and saves it
   FinetuneResult result = run(trainer, subject, start, stop_requested);
+  parameters.release_to_cpu();
   if (!result.finished) return result;
   save_adapter(*adapter, saved.type, sides, artifact_path(),
                sidecar_of(options_, *base, result, /*named=*/!base_));

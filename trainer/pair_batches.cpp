@@ -79,6 +79,7 @@ BatchPlan PairBatches::plan_batch(std::int64_t step, const SampledBatch& chosen)
                  std::min(unpooled, static_cast<int>(ids.size()) - 1));
     }
   }
+  packed.num_queries = std::ssize(chosen.rows);
   plan.chunks = split_by_tokens(packed, chunk_tokens_);
   return plan;
 }

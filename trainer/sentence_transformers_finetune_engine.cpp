@@ -56,6 +56,8 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(
     const std::function<bool()>& stop_requested) {
   const auto start = std::chrono::steady_clock::now();
   const std::shared_ptr<EmbeddingModel> model = load_base(options_);
+  set_device_arithmetic(model->device(), /*tf32=*/options_.train.precision == "bf16",
+                        options_.train.deterministic);
   const PairBatches batches(*model, training_rows(), options_.train, options_.seed,
                             options_.model.prompts.columns);
   const TrainingRows& rows = batches.rows();

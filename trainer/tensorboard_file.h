@@ -29,6 +29,7 @@ class TensorboardFile : public Callback {
   TensorboardFile(const std::string& folder, std::int64_t steps_kept);
   void sync() { file_.sync(); }
   void on_step(const StepReport& report) override;
+  bool needs_weights(const StepReport&) const override { return false; }
   void on_nonfinite(const NonfiniteReport& report) override;
   void on_evaluate(const EvaluationReport& report) override;
 

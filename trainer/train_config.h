@@ -43,6 +43,7 @@ struct TrainConfig {
   std::string token_cache;
   int chunk_tokens = 0;
   bool recompute = false;
+  bool deterministic = false;
   bool use_all_docs = false;
   std::vector<std::string> negatives;
   std::string parity = "none";
@@ -123,6 +124,9 @@ struct TrainConfig {
     f.field("recompute", recompute,
             "layers keep only their input and are computed again in backward: a third of the "
             "memory for a third more time, same numbers");
+    f.field("deterministic", deterministic,
+            "on a GPU: only algorithms that give equal bits in every run, at some cost; on the "
+            "processor it is always so");
     f.field("use_all_docs", use_all_docs, "one row per relevant passage rather than per query");
     f.field("negatives", negatives,
             "JSONL of hard negatives: {\"query_id\": ..., \"negatives\": [passage ids]}; with "

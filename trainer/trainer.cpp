@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -11,12 +12,25 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "models/device.h"
+#include "models/device_kernels.h"
 #include "models/encoder_embedding.h"
 
 namespace attune {
 namespace {
 
 constexpr int kMaxMemoryRetries = 8;
+
+// Whether a forward differs from step to step for equal texts. Its masks are keyed by the step, on
+// the host: such work cannot be recorded.
+bool draws_dropout(const EmbeddingModel& model, const ForwardOptions& options) {
+  if (model.lora().rank > 0) return true;  // may have dropout of its own
+  if (options.dropout) return *options.dropout > 0;
+  for (const auto& [key, value] : model.directory().config.items())
+    if ((key.find("dropout") != std::string::npos || key.find("pdrop") != std::string::npos) &&
+        !(value.is_number() && value == 0))
+      return true;
+  return false;
+}
 
 ParameterStore& trainable(ParameterStore& parameters) {
   parameters.enable_training();
@@ -38,14 +52,17 @@ ForwardOptions training_options(const TrainConfig& config, std::uint64_t seed, s
 
 Trainer::Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& source,
                  const TrainConfig& config, std::uint64_t seed)
-    : Trainer(
-          [&model](const PackedBatch& chunk, const ForwardOptions& options) {
-            return model.embed(to_device(chunk, model.device()), options);
-          },
-          model.parameters(), loss, source, config, seed) {}
+    : Trainer([&model](const PackedTokens& tokens,
+                       const ForwardOptions& options) { return model.embed(tokens, options); },
+              model.parameters(), loss, source, config, seed,
+              !draws_dropout(model, training_options(config, seed, 0))) {
+  if (has_device_kernels(parameters_.values()) && config.precision == "bf16")
+    model.enable_working_copy();
+}
 
 Trainer::Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss,
-                 const BatchSource& source, const TrainConfig& config, std::uint64_t seed)
+                 const BatchSource& source, const TrainConfig& config, std::uint64_t seed,
+                 bool records)
     : embed_(std::move(embed)),
       parameters_(parameters),
       loss_(loss),
@@ -61,58 +78,94 @@ Trainer::Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss,
   const double warmup = static_cast<double>(schedule_.total_steps) * config.warmup_ratio;
   schedule_.warmup_steps = static_cast<std::int64_t>(
       config.parity == "llamaindex" ? std::floor(warmup) : std::ceil(warmup));
+  const at::Tensor& values = parameters.values();
+  const bool on_device = has_device_kernels(values);
+  // After a step that is not finite the others must not know of it but by its having ended the run.
+  runs_ahead_ = on_device && config.on_nonfinite == "raise";
+  if (on_device && records && !config.recompute && config.accumulate == 1 &&
+      loss.reads_places_alone())
+    graphs_.emplace(
+        values.device(), [this](const PackedTokens& tokens, const TrainingBatch& batch) {
+          return backward_of_one_chunk(tokens, batch, training_options(config_, seed_, 0), 1);
+        });
 }
 
 // Adds the gradient of the mean loss of the step's batches. Returns that loss.
-double Trainer::accumulate(const StepPlan& plan, const ForwardOptions& options) {
+at::Tensor Trainer::accumulate(const StepPlan& plan, const ForwardOptions& options) {
   const double weight = 1.0 / static_cast<double>(1 + plan.more.size());
-  at::Tensor loss;  // read once a step, after all batches are under way
+  at::Tensor loss;
   for_each_batch(plan, [&](const BatchPlan& batch) {
     const at::Tensor part = forward_backward(batch, options, weight).to(at::kDouble) * weight;
     loss = loss.defined() ? loss + part : part;
   });
-  return loss.item<double>();
+  return loss;
 }
 
 // Adds `weight` times the gradient. Returns the loss.
+at::Tensor Trainer::backward_of_one_chunk(const PackedTokens& tokens, const TrainingBatch& batch,
+                                          const ForwardOptions& options, double weight) {
+  const at::Tensor vectors = embed_(tokens, options);
+  const LossOutput loss = loss_.evaluate(vectors.detach(), batch);
+  vectors.backward(weight == 1 ? loss.gradient : loss.gradient * weight);
+  return loss.value;
+}
+
+// The same for a batch of any number of chunks.
 at::Tensor Trainer::forward_backward(const BatchPlan& plan, const ForwardOptions& options,
                                      double weight) {
-  const auto embed = [&](const PackedBatch& chunk) { return embed_(chunk, options); };
+  const at::Device device = parameters_.values().device();
   if (plan.chunks.size() == 1) {
-    const at::Tensor vectors = embed(plan.chunks[0]);
-    const LossOutput loss = loss_.evaluate(vectors.detach(), plan.batch);
-    vectors.backward(weight == 1 ? loss.gradient : loss.gradient * weight);
-    return loss.value;
+    const PackedBatch& chunk = plan.chunks[0];
+    return graphs_ && chunk.num_tokens() <= StepGraphs::kMostTokens
+               ? graphs_->run(chunk, plan.batch)
+               : backward_of_one_chunk(to_device(chunk, device), plan.batch, options, weight);
   }
   std::vector<at::Tensor> parts;
   {
     const at::NoGradGuard no_grad;
-    for (const PackedBatch& chunk : plan.chunks) parts.push_back(embed(chunk));
+    for (const PackedBatch& chunk : plan.chunks)
+      parts.push_back(embed_(to_device(chunk, device), options));
   }
   const LossOutput loss = loss_.evaluate(at::cat(parts), plan.batch);
   const at::Tensor gradient = weight == 1 ? loss.gradient : loss.gradient * weight;
   std::int64_t first = 0;
   for (const PackedBatch& chunk : plan.chunks) {
-    embed(chunk).backward(gradient.narrow(0, first, chunk.num_sequences()));
+    embed_(to_device(chunk, device), options)
+        .backward(gradient.narrow(0, first, chunk.num_sequences()));
     first += chunk.num_sequences();
   }
   return loss.value;
 }
 
-StepReport Trainer::take_step(std::int64_t step) {
-  const auto start = std::chrono::steady_clock::now();
-  StepPlan plan = prefetcher_.at(step);
-  const ForwardOptions options = training_options(config_, seed_, step);
-  chunk_fit_.apply(plan, embed_, options, parameters_);
-
+StepReport Trainer::planned(const StepPlan& plan, std::int64_t step) const {
   StepReport report;
+  report.step = step + 1;
+  report.total_steps = source_.steps();
+  report.learning_rate = config_.learning_rate * schedule_.factor(step);
+  report.epoch = plan.epoch;
+  report.ends_epoch = plan.ends_epoch;
+  return report;
+}
+
+Trainer::Flight Trainer::begin(std::int64_t step) {
+  const auto begun = std::chrono::steady_clock::now();
+  StepPlan plan = prefetcher_.at(step);
+  StepReport report = planned(plan, step);
+  if (skipped_.contains(step)) {
+    report.skipped = true;
+    return {report, StepOutcome(StepNumbers{}), begun};
+  }
+  const ForwardOptions options = training_options(config_, seed_, step);
+  chunk_fit_.apply(plan, embed_, options, parameters_, loss_.bytes(plan.batch));
+  at::Tensor loss;
   for (int attempt = 0;; ++attempt) {
     try {
-      report.loss = accumulate(plan, options);
+      loss = accumulate(plan, options);
       break;
     } catch (const std::exception& error) {
       if (!is_out_of_memory(error)) throw;
       parameters_.zero_gradients();
+      if (graphs_) graphs_->clear();
       if (attempt == kMaxMemoryRetries || !chunk_fit_.shrink(plan))
         throw_error(ErrorKind::kResources, "step ", step + 1,
                     ": out of memory with chunks of at most ", chunk_fit_.limits().chunk,
@@ -122,34 +175,37 @@ StepReport Trainer::take_step(std::int64_t step) {
                           " tokens (train.chunk_tokens), the batch is unchanged"));
     }
   }
-  report.step = step + 1;
-  report.total_steps = source_.steps();
-  report.learning_rate = config_.learning_rate * schedule_.factor(step);
-  report.grad_norm = optimizer_.gradient_norm();
-  report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.grad_norm);
-  if (report.skipped)
-    parameters_.zero_gradients();
-  else
-    optimizer_.step(report.learning_rate, clip_factor(report.grad_norm, config_.max_grad_norm));
   for_each_batch(plan, [&](const BatchPlan& batch) { report.pairs += batch.batch.rows; });
   report.tokens = tokens_of(plan);
-  report.epoch = plan.epoch;
-  report.ends_epoch = plan.ends_epoch;
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return report;
+  return {report, optimizer_.step(loss, report.learning_rate, config_.max_grad_norm), begun};
 }
 
-// What the schedule and the callbacks know of a step that is not taken.
-StepReport Trainer::pass_over(std::int64_t step) {
-  const StepPlan plan = prefetcher_.at(step);
-  StepReport report;
-  report.step = step + 1;
-  report.total_steps = source_.steps();
-  report.learning_rate = config_.learning_rate * schedule_.factor(step);
-  report.epoch = plan.epoch;
-  report.ends_epoch = plan.ends_epoch;
-  report.skipped = true;
-  return report;
+bool Trainer::settle(Flight flight) {
+  StepReport& report = flight.report;
+  const bool known = report.skipped;
+  const StepNumbers& numbers = flight.outcome.wait();
+  report.loss = numbers.loss;
+  report.grad_norm = numbers.grad_norm;
+  report.skipped = known || !numbers.finite();
+  if (report.skipped && !known && has_device_kernels(parameters_.values())) optimizer_.take_back();
+  const auto now = std::chrono::steady_clock::now();
+  report.seconds = std::chrono::duration<double>(now - std::max(flight.begun, settled_)).count();
+  settled_ = now;
+  if (report.skipped && !known) {
+    if (!on_nonfinite_) throw_nonfinite(report);
+    const std::int64_t next = on_nonfinite_(report);
+    if (next < report.step) {
+      next_step_ = next;
+      return false;
+    }
+  }
+  for (Callback* callback : callbacks_) callback->on_step(report);
+  return true;
+}
+
+bool Trainer::needs_weights(const StepReport& step) const {
+  return !runs_ahead_ || std::any_of(callbacks_.begin(), callbacks_.end(),
+                                     [&](const Callback* one) { return one->needs_weights(step); });
 }
 
 Callback::Stop Trainer::requested_stop() const {
@@ -159,21 +215,21 @@ Callback::Stop Trainer::requested_stop() const {
 }
 
 Callback::Stop Trainer::run(const std::function<bool()>& stop_requested) {
-  while (next_step_ < source_.steps()) {
-    if (stop_requested && stop_requested()) return Callback::Stop::kInterrupt;
-    if (const Callback::Stop stop = requested_stop(); stop != Callback::Stop::kNo) return stop;
-    const bool known = skipped_.contains(next_step_);
-    const StepReport report = known ? pass_over(next_step_) : take_step(next_step_);
-    if (report.skipped && !known) {
-      if (!on_nonfinite_) throw_nonfinite(report);
-      const std::int64_t next = on_nonfinite_(report);
-      if (next <= next_step_) {
-        next_step_ = next;
-        continue;
-      }
+  std::optional<Flight> last;  // whose numbers are not read yet
+  const auto settle_last = [&] { return !last || settle(*std::exchange(last, std::nullopt)); };
+  while (last || next_step_ < source_.steps()) {
+    if (last && (next_step_ == source_.steps() || needs_weights(last->report))) {
+      settle_last();
+      continue;
     }
-    ++next_step_;
-    for (Callback* callback : callbacks_) callback->on_step(report);
+    const bool interrupted = stop_requested && stop_requested();
+    const Callback::Stop stop = interrupted ? Callback::Stop::kInterrupt : requested_stop();
+    if (stop != Callback::Stop::kNo) {
+      settle_last();
+      return stop;
+    }
+    Flight begun = begin(next_step_++);
+    if (settle_last()) last = std::move(begun);  // else what has begun is of no use
   }
   return Callback::Stop::kFinish;
 }

@@ -8,10 +8,17 @@
 // without a graph first and again with one for its backward (GradCache, Gao et al. 2021): same
 // numbers, bounded memory. What would not fit is chunked (trainer/chunk_fit.h), and running out of
 // memory all the same halves the chunks and repeats the step; the batch is never changed.
+//
+// On a GPU nothing of this waits for the device: a step whose loss or gradient is not finite passes
+// over the weights by itself, and its numbers are read when the next step is under way, unless a
+// callback needs the weights in between. Small steps are replayed from recordings
+// (trainer/step_graphs.h).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,6 +31,8 @@
 #include "trainer/chunk_fit.h"
 #include "trainer/losses/loss.h"
 #include "trainer/schedule.h"
+#include "trainer/step_graphs.h"
+#include "trainer/step_outcome.h"
 #include "trainer/train_config.h"
 #include "trainer/training_batch.h"
 
@@ -35,9 +44,9 @@ ForwardOptions training_options(const TrainConfig& config, std::uint64_t seed, s
 class Trainer {
  public:
   // All references outlive the trainer. The parameters, through which `embed` goes, are made
-  // trainable.
+  // trainable. `records`: its work can be recorded, see StepGraphs.
   Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss, const BatchSource& source,
-          const TrainConfig& config, std::uint64_t seed);
+          const TrainConfig& config, std::uint64_t seed, bool records = false);
   // A whole encoder.
   Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& source,
           const TrainConfig& config, std::uint64_t seed);
@@ -60,17 +69,30 @@ class Trainer {
   AdamW& optimizer() { return optimizer_; }
   void resume_at(std::int64_t step) { next_step_ = step; }
   ChunkFit& chunk_fit() { return chunk_fit_; }
+  // Null where steps are not recorded.
+  const StepGraphs* graphs() const { return graphs_ ? &*graphs_ : nullptr; }
 
   // Steps (0-based) that change no weight.
   const std::set<std::int64_t>& skipped() const { return skipped_; }
   void skip(std::int64_t step) { skipped_.insert(step); }
 
  private:
-  StepReport take_step(std::int64_t step);
-  StepReport pass_over(std::int64_t step);
+  // A step that is under way.
+  struct Flight {
+    StepReport report;  // all but the outcome
+    StepOutcome outcome;
+    std::chrono::steady_clock::time_point begun;
+  };
+  Flight begin(std::int64_t step);
+  StepReport planned(const StepPlan& plan, std::int64_t step) const;
+  // Reads its numbers and tells the callbacks. False: the run goes back to an earlier step.
+  bool settle(Flight flight);
+  bool needs_weights(const StepReport& step) const;
   Callback::Stop requested_stop() const;
-  double accumulate(const StepPlan& plan, const ForwardOptions& options);
+  at::Tensor accumulate(const StepPlan& plan, const ForwardOptions& options);
   at::Tensor forward_backward(const BatchPlan& plan, const ForwardOptions& options, double weight);
+  at::Tensor backward_of_one_chunk(const PackedTokens& tokens, const TrainingBatch& batch,
+                                   const ForwardOptions& options, double weight);
 
   EmbedChunk embed_;
   ParameterStore& parameters_;
@@ -85,6 +107,9 @@ class Trainer {
   OnNonfinite on_nonfinite_;
   std::set<std::int64_t> skipped_;
   ChunkFit chunk_fit_;
+  std::optional<StepGraphs> graphs_;
+  bool runs_ahead_ = false;
+  std::chrono::steady_clock::time_point settled_;  // the last one
   std::int64_t next_step_ = 0;
 };
 

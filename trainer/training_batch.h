@@ -19,6 +19,7 @@ struct TrainingBatch {
   // [columns * rows], column by column: the sequence whose vector stands there. Two places may
   // share one.
   std::vector<std::int64_t> sequence_of;
+  at::Tensor places;              // the same on the device, int64; undefined: not there yet
   std::vector<std::int64_t> row;  // [rows] of the training rows
   // [(columns - 1) * rows], column by column: the passage of each place; equal numbers are equal
   // passages

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cmath>
 
+#include <ATen/ops/zeros.h>
+
 #include "core/memory.h"
 #include "models/device.h"
 #include "models/encoder_embedding.h"
@@ -65,8 +67,7 @@ StepTime time_steps(Trainer& trainer) {
   trainer.run();
   StepTime time;
   const auto start = Clock::now();
-  trainer.optimizer().gradient_norm();
-  trainer.optimizer().step(/*learning_rate=*/0);
+  trainer.optimizer().step(at::zeros({}), /*learning_rate=*/0, /*max_norm=*/1).wait();
   time.of_optimizer = seconds_since(start);
   time.per_token = std::max(0.0, median(steps.seconds) - time.of_optimizer) / median(steps.tokens);
   return time;
@@ -147,10 +148,13 @@ TrainingEstimate estimate_training(const std::shared_ptr<EmbeddingModel>& model,
                               batches.at(estimate.steps - 1).epoch;
 
   ChunkFit fit(config.chunk_tokens);
-  const auto embed = [&](const PackedBatch& chunk, const ForwardOptions& options) {
-    return model->embed(to_device(chunk, model->device()), options);
+  const auto embed = [&](const PackedTokens& tokens, const ForwardOptions& options) {
+    return model->embed(tokens, options);
   };
-  fit.apply(largest, embed, training_options(config, seed, 0), parameters);
+  const std::unique_ptr<Loss> loss = make_loss(config.loss);
+  check_rows(*loss, rows, model->dimension());
+  const double of_loss = loss->bytes(largest.batch);
+  fit.apply(largest, embed, training_options(config, seed, 0), parameters, of_loss);
   const std::int64_t chunk = largest_chunk(largest).num_tokens();
   const bool is_chunked = largest.chunks.size() > 1;
   estimate.chunk_tokens = is_chunked ? chunk : 0;
@@ -159,17 +163,14 @@ TrainingEstimate estimate_training(const std::shared_ptr<EmbeddingModel>& model,
   const TrainConfig timed = timed_config(config, counted.mean_tokens, is_chunked);
   const PairBatches timed_batches(*model, rows, timed, seed, prompts);
   const GuidedBatches guided(timed_batches, rows, guide);
-  const std::unique_ptr<Loss> loss = make_loss(config.loss);
-  check_rows(*loss, rows, model->dimension());
   Trainer trainer(*model, *loss, guided, timed, seed);
   const bool chooses_best =
       std::any_of(ranked.begin(), ranked.end(), [](const RankedSet& s) { return s.chooses_best; });
   estimate.model_bytes = (parameters.count() + parameters.frozen_count()) * 4;
   const double heap_per_tensor = model->device().is_cpu() ? kHeapPerTensor : 1;
-  estimate.memory =
-      resident_on(model->device(), parameters, 4) + vectors_bytes(*model, ranked) +
-      (chooses_best ? parameters.count() * 4 : 0) +
-      std::llround(heap_per_tensor * fit.memory().of_tokens(chunk) + loss_bytes(largest.batch));
+  estimate.memory = resident_on(model->device(), parameters, 4) + vectors_bytes(*model, ranked) +
+                    (chooses_best ? parameters.count() * 4 : 0) +
+                    std::llround(heap_per_tensor * fit.memory().of_tokens(chunk) + of_loss);
   estimate.checkpoint_bytes = checkpoint_disk_bytes(
       parameters.count(), config.checkpoint_steps > 0 ? config.keep_checkpoints : 0, chooses_best);
 

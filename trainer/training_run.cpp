@@ -7,18 +7,13 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "models/device.h"
 
 namespace attune {
 namespace {
 
 // More are no accident of single batches: the weights or the rate are at fault.
 constexpr int kMaxSkipsInARow = 10, kMaxRollbacks = 3;
-
-void set_values(const ParameterStore& parameters, const at::Tensor& values) {
-  const at::NoGradGuard no_grad;
-  at::Tensor target = parameters.values();
-  target.copy_(values);
-}
 
 std::string join(const std::vector<std::string>& ids) {
   constexpr std::size_t kShown = 20;
@@ -96,7 +91,7 @@ void TrainingRun::add_callbacks() {
 void TrainingRun::restore(const Checkpoint& checkpoint) {
   totals_.loss = checkpoint.last_loss;
   totals_.pairs = checkpoint.pairs;
-  set_values(subject_.parameters, checkpoint.values);
+  subject_.parameters.set_values(checkpoint.values);
   const at::NoGradGuard no_grad;
   trainer_.optimizer().first_moments().copy_(checkpoint.first_moments);
   trainer_.optimizer().second_moments().copy_(checkpoint.second_moments);
@@ -142,9 +137,23 @@ double TrainingRun::seconds() const {
          std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
+// Where steps were recorded: how much of the run that served.
+void TrainingRun::tell_graphs() const {
+  if (!trainer_.graphs()) return;
+  const StepGraphs::Counts& counts = trainer_.graphs()->counts();
+  log_info(str_cat("CUDA graphs: ", counts.replayed, " of ", counts.batches, " batches replayed, ",
+                   counts.recorded, " recordings, ",
+                   100.0 * static_cast<double>(counts.padding) /
+                       static_cast<double>(std::max<std::int64_t>(1, counts.tokens)),
+                   " % padding"));
+}
+
 FinetuneResult TrainingRun::finish(const std::function<bool()>& stop_requested) {
   FinetuneResult result;
   result.finished = trainer_.run(stop_requested) == Callback::Stop::kFinish;
+  tell_graphs();
+  if (trainer_.graphs()) result.graphs = trainer_.graphs()->counts();
+  result.peak_memory = peak_memory_of(subject_.parameters.values().device());
   result.stopped_early = result.finished && trainer_.next_step() < trainer_.total_steps();
   result.steps = trainer_.next_step();
   result.skipped_empty = subject_.rows.skipped_empty;
@@ -159,7 +168,7 @@ FinetuneResult TrainingRun::finish(const std::function<bool()>& stop_requested) 
   if (!result.finished) {
     save();
   } else {
-    if (has_best) set_values(subject_.parameters, best_->state().values);
+    if (has_best) subject_.parameters.set_values(best_->state().values);
     check_embeds(subject_.embedding, subject_.rows.columns[0][0]);
   }
   result.seconds = seconds();

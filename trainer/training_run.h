@@ -38,6 +38,7 @@ class TrainingRun {
   class Totals : public Callback {
    public:
     void on_step(const StepReport& report) override;
+    bool needs_weights(const StepReport&) const override { return false; }
     double loss = 0;  // of the newest step that was taken
     std::int64_t pairs = 0;
   };
@@ -46,6 +47,7 @@ class TrainingRun {
   void restore(const Checkpoint& checkpoint);
   void save();
   double seconds() const;
+  void tell_graphs() const;
   // Trainer::OnNonfinite, by train.on_nonfinite.
   std::int64_t decide(const StepReport& report);
   void check_skips(const StepReport& report) const;

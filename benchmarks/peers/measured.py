@@ -7,6 +7,8 @@ import json
 import os
 import pathlib
 import platform
+import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -74,12 +76,13 @@ def processor():
 def facts(attune, threads):
     from parity import peer_training
 
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    )
+    commit = ""
+    if shutil.which("git"):
+        asked = ["git", "rev-parse", "--short", "HEAD"]
+        commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True).stdout.strip()
     return {
         "date": datetime.date.today().isoformat(),
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": commit or "unknown",
         "attune": attune.version(),
         **peer_training.versions(),
         "python": platform.python_version(),
@@ -150,6 +153,12 @@ def shown(path):
     """A path for a report: of the project, or only its last part; never this machine's."""
     path = pathlib.Path(path).resolve()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def told(message, length=300):
+    """What a program said, for a report: one line, cut, without this machine's folders."""
+    message = re.sub(r"(?<![\w.:/])/(?:[\w.+-]+/)+", "", str(message))
+    return " ".join(message.replace("|", "/").split())[:length]
 
 
 def tell(path, lines):

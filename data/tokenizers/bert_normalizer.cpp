@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "data/tokenizers/json_place.h"
+
 namespace attune {
 namespace {
 
@@ -73,6 +75,17 @@ class NormalizerOutput {
   std::string& out_;
   std::vector<std::pair<std::uint8_t, char32_t>> run_;  // nonstarters, with their combining classes
 };
+
+BertNormalizerRules read_bert_normalizer(const JsonPlace& section) {
+  section.require_type("BertNormalizer");
+  BertNormalizerRules rules;
+  rules.clean_text = section.at("clean_text").boolean();
+  rules.handle_chinese_chars = section.at("handle_chinese_chars").boolean();
+  rules.lowercase = section.at("lowercase").boolean();
+  rules.strip_accents =
+      section.has("strip_accents") ? section.at("strip_accents").boolean() : rules.lowercase;
+  return rules;
+}
 
 BertNormalizer::BertNormalizer(const BertNormalizerRules& rules)
     : characters_(Characters::get()), rules_(rules) {

@@ -15,6 +15,8 @@
 
 namespace attune {
 
+class JsonPlace;  // json_place.h
+
 struct BertNormalizerRules {
   bool clean_text = true;
   bool handle_chinese_chars = true;
@@ -22,6 +24,9 @@ struct BertNormalizerRules {
   bool lowercase = true;
   bool operator==(const BertNormalizerRules&) const = default;
 };
+
+// The section "normalizer" of a tokenizer.json, of type BertNormalizer.
+BertNormalizerRules read_bert_normalizer(const JsonPlace& section);
 
 class BertNormalizer {  // immutable and thread-safe
  public:

@@ -7,6 +7,8 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/parallel.h"
+#include "data/tokenizers/json_tokenizer.h"
+#include "data/tokenizers/sentencepiece_files.h"
 #include "data/tokenizers/wordpiece.h"
 #include "data/tokenizers/wordpiece_files.h"
 
@@ -18,8 +20,22 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxFileBytes = std::size_t{256} << 20;
 constexpr std::int64_t kTextsPerPiece = 64;  // enough work for a thread, few enough to share evenly
 
+void check_utf8(std::string_view text, const char* what) {
+  const std::size_t bad = find_invalid_utf8(text);
+  if (bad == std::string_view::npos) return;
+  throw_error(ErrorKind::kData, what, " is not UTF-8: byte ", bad, " of ", text.size(),
+              " does not belong to a character; convert it to UTF-8");
+}
+
 Json read_json_if_there(const std::string& path) {
   return file_exists(path) ? read_json_file(path, kMaxFileBytes) : Json(nullptr);
+}
+
+// BERT's kind; files of old have no type in their model section.
+bool is_wordpiece(const Json& file) {
+  if (!file.is_object() || !file.contains("model")) return true;  // its reader says what is wrong
+  const Json& model = file.at("model");
+  return !model.is_object() || !model.contains("type") || model.at("type") == "WordPiece";
 }
 
 }  // namespace
@@ -72,18 +88,43 @@ int Tokenizer::prompt_tokens(std::string_view prompt, int max_length) const {
   return static_cast<int>(ids.size() - closing);
 }
 
+std::string_view Tokenizer::join_checked(std::string_view prompt, std::string_view text,
+                                         std::string& joined) {
+  check_utf8(prompt, "the prompt");
+  check_utf8(text, "the text");
+  if (prompt.empty()) return text;
+  joined.reserve(prompt.size() + text.size());
+  return joined.append(prompt).append(text);
+}
+
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& model_directory) {
   const std::string path = (fs::path(model_directory) / "tokenizer.json").string();
+  const std::string config = (fs::path(model_directory) / "tokenizer_config.json").string();
   if (file_exists(path)) {
-    return std::make_unique<BertWordPiece>(
-        read_tokenizer_json(read_json_file(path, kMaxFileBytes), path), path);
+    const Json file = read_json_file(path, kMaxFileBytes);
+    if (is_wordpiece(file)) {
+      return std::make_unique<BertWordPiece>(read_tokenizer_json(file, path), path);
+    }
+    return std::make_unique<JsonTokenizer>(
+        file, path, truncation_side(file, path, read_json_if_there(config), config));
+  }
+  if (const std::string model = sentencepiece_file(model_directory); !model.empty()) {
+    return load_sentencepiece(model, model_directory);
   }
   const std::string vocabulary = (fs::path(model_directory) / "vocab.txt").string();
   if (!file_exists(vocabulary)) {
+    const std::string merges = (fs::path(model_directory) / "merges.txt").string();
+    if (file_exists(merges)) {
+      // Their normalizer, pattern and special tokens are in transformers' code, not in the files.
+      throw_error(ErrorKind::kData, merges, ": a tokenizer of merges.txt and vocab.json is not ",
+                  "read, because the files leave open how text is cut; make a tokenizer.json: in ",
+                  "Python, AutoTokenizer.from_pretrained(\"", model_directory,
+                  "\").save_pretrained(\"", model_directory, "\")");
+    }
     throw_error(ErrorKind::kData, model_directory,
-                ": found neither tokenizer.json nor vocab.txt; a model directory has one of them");
+                ": found neither tokenizer.json, nor sentencepiece.bpe.model, spiece.model or ",
+                "tokenizer.model, nor vocab.txt; a model directory has one of them");
   }
-  const std::string config = (fs::path(model_directory) / "tokenizer_config.json").string();
   const std::string map = (fs::path(model_directory) / "special_tokens_map.json").string();
   const std::string added = (fs::path(model_directory) / "added_tokens.json").string();
   if (file_exists(added)) {

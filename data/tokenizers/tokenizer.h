@@ -38,10 +38,16 @@ class Tokenizer {  // immutable and thread-safe
   // Number of leading tokens that belong to the prompt (for include_prompt=false): ids of the
   // prompt alone, special tokens in, less the closing special token.
   int prompt_tokens(std::string_view prompt, int max_length) const;
+
+ protected:
+  // prompt + text, in `joined` where there is a prompt. Not UTF-8: Error{kData}.
+  static std::string_view join_checked(std::string_view prompt, std::string_view text,
+                                       std::string& joined);
 };
 
-// Reads DIR/tokenizer.json, or DIR/vocab.txt with DIR/tokenizer_config.json where there is none.
-// Kinds that attune does not know are an Error{kData} that names them.
+// Reads DIR/tokenizer.json; where there is none, a .model of sentencepiece (sentencepiece_files.h)
+// or DIR/vocab.txt, with DIR/tokenizer_config.json. Kinds that attune does not know are an
+// Error{kData} that names them. docs/tokenizers.md lists what is known.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& model_directory);
 
 }  // namespace attune

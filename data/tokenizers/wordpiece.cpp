@@ -4,7 +4,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "data/tokenizers/added_token_files.h"
 #include "data/tokenizers/quote.h"
 
 namespace attune {
@@ -12,29 +12,6 @@ namespace {
 
 std::vector<std::pair<std::string_view, std::int32_t>> keys_of(const BertWordPieceRules& rules) {
   return {rules.vocabulary.begin(), rules.vocabulary.end()};
-}
-
-// The tokens looked for before (`normalized` false) or after normalising.
-std::vector<AddedToken> tokens_to_match(const BertWordPieceRules& rules, bool normalized,
-                                        const BertNormalizer& normalizer,
-                                        const std::string& place) {
-  std::vector<AddedToken> tokens;
-  std::unordered_set<std::string> contents;
-  for (AddedToken token : rules.added_tokens) {
-    if (token.normalized != normalized) continue;
-    const std::string name = token.content;
-    if (normalized) token.content = normalizer.normalize(name);
-    if (token.content.empty()) {
-      throw_error(ErrorKind::kData, place, ": added token ", token.id, " (", quote(name),
-                  ") is empty, so it would match everywhere; remove it from added_tokens");
-    }
-    if (!contents.insert(token.content).second) {
-      throw_error(ErrorKind::kData, place, ": added token ", token.id, " (", quote(name),
-                  ") matches the same text as another one; remove one of the two");
-    }
-    tokens.push_back(std::move(token));
-  }
-  return tokens;
 }
 
 void check_ids(const BertWordPieceRules& rules, const std::string& place) {
@@ -106,21 +83,16 @@ const BertWordPieceRules& checked(const BertWordPieceRules& rules, const std::st
   return rules;
 }
 
-void check_utf8(std::string_view text, const char* what) {
-  const std::size_t bad = find_invalid_utf8(text);
-  if (bad == std::string_view::npos) return;
-  throw_error(ErrorKind::kData, what, " is not UTF-8: byte ", bad, " of ", text.size(),
-              " does not belong to a character; convert it to UTF-8");
-}
-
 }  // namespace
 
 BertWordPiece::BertWordPiece(BertWordPieceRules rules, const std::string& place)
     : normalizer_(checked(rules, place).normalizer),
       trie_(keys_of(rules)),
       inside_(trie_.descend(ByteTrie::kRoot, rules.continuation)),
-      raw_tokens_(tokens_to_match(rules, false, normalizer_, place)),
-      normalized_tokens_(tokens_to_match(rules, true, normalizer_, place)),
+      raw_tokens_(tokens_to_match(rules.added_tokens, false, nullptr, place)),
+      normalized_tokens_(tokens_to_match(
+          rules.added_tokens, true,
+          [this](const std::string& text) { return normalizer_.normalize(text); }, place)),
       max_characters_per_word_(rules.max_characters_per_word),
       prefix_ids_(rules.prefix_ids),
       suffix_ids_(rules.suffix_ids),
@@ -196,14 +168,8 @@ void BertWordPiece::encode(std::string_view prompt, std::string_view text, int m
     throw_error(ErrorKind::kConfig, "max_length ", max_length, " has no room for the ", special,
                 " special tokens of this tokenizer; give at least ", special + 1);
   }
-  check_utf8(prompt, "the prompt");
-  check_utf8(text, "the text");
   std::string joined;
-  if (!prompt.empty()) {
-    joined.reserve(prompt.size() + text.size());
-    joined.append(prompt).append(text);
-    text = joined;
-  }
+  text = join_checked(prompt, text, joined);
   out.insert(out.end(), prefix_ids_.begin(), prefix_ids_.end());
   const std::size_t limit = out.size() + (static_cast<std::size_t>(max_length) - special);
   AddedTokenPieces pieces(raw_tokens_, text);

@@ -56,6 +56,10 @@ class ATTUNE_PUBLIC Callback {
 
   virtual ~Callback() = default;
   virtual void on_step(const StepReport&) {}
+  // Whether on_step() of this step reads or changes the weights, or may request a stop: it is then
+  // called before the next step begins. Otherwise a GPU may be in the next step already, and is
+  // kept busy. Of `step` all is known but loss, grad_norm, seconds and skipped.
+  virtual bool needs_weights(const StepReport& /*step*/) const { return true; }
   virtual void on_nonfinite(const NonfiniteReport&) {}  // before on_step of a skipped step
   virtual void on_evaluate_begin() {}
   virtual void on_evaluate(const EvaluationReport&) {}

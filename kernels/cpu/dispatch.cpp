@@ -77,9 +77,9 @@ void attention_forward_cpu(const AttentionProblem<T>& problem, std::int64_t item
 
 template <class T>
 void attention_backward_cpu(const AttentionProblem<T>& problem, std::int64_t item, const T* out,
-                            const float* lse, const T* grad_out, T* grad_qkv,
+                            const float* lse, const T* grad_out, T* grad_qkv, float* grad_bias,
                             AttentionWorkspace& workspace) {
-  typed<T>().attention_backward(problem, item, out, lse, grad_out, grad_qkv, workspace);
+  typed<T>().attention_backward(problem, item, out, lse, grad_out, grad_qkv, grad_bias, workspace);
 }
 
 template <class T>
@@ -111,19 +111,53 @@ void rescale_rows_cpu(T* y, std::int64_t width, const float* scales, const float
   typed<T>().rescale_rows(y, width, scales, bias, begin, end);
 }
 
-#define ATTUNE_INSTANTIATE(T)                                                                    \
-  template void attention_forward_cpu(const AttentionProblem<T>&, std::int64_t, T*, float*,      \
-                                      AttentionWorkspace&);                                      \
-  template void attention_backward_cpu(const AttentionProblem<T>&, std::int64_t, const T*,       \
-                                       const float*, const T*, T*, AttentionWorkspace&);         \
-  template void add_layer_norm_forward_cpu(const AddLayerNorm&, const AddLayerNormForward<T>&,   \
-                                           std::int64_t, std::int64_t);                          \
-  template void add_layer_norm_backward_cpu(const AddLayerNorm&, const AddLayerNormBackward<T>&, \
-                                            std::int64_t, std::int64_t);                         \
-  template void gelu_cpu(const T*, T*, T*, std::int64_t, std::int64_t);                          \
-  template void quantize_rows_cpu(const T*, std::int64_t, std::uint8_t*, float*, std::int64_t,   \
-                                  std::int64_t);                                                 \
-  template void rescale_rows_cpu(T*, std::int64_t, const float*, const float*, std::int64_t,     \
+template <class T>
+void rotate_cpu(const Rotation& rotation, const T* x, T* y, std::int64_t begin, std::int64_t end) {
+  typed<T>().rotate(rotation, x, y, begin, end);
+}
+
+template <class T>
+void rms_norm_forward_cpu(const RmsNorm& norm, const T* x, T* y, std::int64_t begin,
+                          std::int64_t end) {
+  typed<T>().rms_norm_forward(norm, x, y, begin, end);
+}
+
+template <class T>
+void rms_norm_backward_cpu(const RmsNorm& norm, const T* x, const T* grad_y, T* grad_x,
+                           float* grad_weight, std::int64_t begin, std::int64_t end) {
+  typed<T>().rms_norm_backward(norm, x, grad_y, grad_x, grad_weight, begin, end);
+}
+
+template <class T>
+void glu_forward_cpu(const Glu& glu, const T* z, T* y, std::int64_t begin, std::int64_t end) {
+  typed<T>().glu_forward(glu, z, y, begin, end);
+}
+
+template <class T>
+void glu_backward_cpu(const Glu& glu, const T* z, const T* grad_y, T* grad_z, std::int64_t begin,
+                      std::int64_t end) {
+  typed<T>().glu_backward(glu, z, grad_y, grad_z, begin, end);
+}
+
+#define ATTUNE_INSTANTIATE(T)                                                                     \
+  template void attention_forward_cpu(const AttentionProblem<T>&, std::int64_t, T*, float*,       \
+                                      AttentionWorkspace&);                                       \
+  template void attention_backward_cpu(const AttentionProblem<T>&, std::int64_t, const T*,        \
+                                       const float*, const T*, T*, float*, AttentionWorkspace&);  \
+  template void add_layer_norm_forward_cpu(const AddLayerNorm&, const AddLayerNormForward<T>&,    \
+                                           std::int64_t, std::int64_t);                           \
+  template void add_layer_norm_backward_cpu(const AddLayerNorm&, const AddLayerNormBackward<T>&,  \
+                                            std::int64_t, std::int64_t);                          \
+  template void gelu_cpu(const T*, T*, T*, std::int64_t, std::int64_t);                           \
+  template void quantize_rows_cpu(const T*, std::int64_t, std::uint8_t*, float*, std::int64_t,    \
+                                  std::int64_t);                                                  \
+  template void rotate_cpu(const Rotation&, const T*, T*, std::int64_t, std::int64_t);            \
+  template void rms_norm_forward_cpu(const RmsNorm&, const T*, T*, std::int64_t, std::int64_t);   \
+  template void rms_norm_backward_cpu(const RmsNorm&, const T*, const T*, T*, float*,             \
+                                      std::int64_t, std::int64_t);                                \
+  template void glu_forward_cpu(const Glu&, const T*, T*, std::int64_t, std::int64_t);            \
+  template void glu_backward_cpu(const Glu&, const T*, const T*, T*, std::int64_t, std::int64_t); \
+  template void rescale_rows_cpu(T*, std::int64_t, const float*, const float*, std::int64_t,      \
                                  std::int64_t)
 ATTUNE_INSTANTIATE(float);
 ATTUNE_INSTANTIATE(BFloat16);
@@ -144,9 +178,9 @@ double sum_of_squares_cpu(const float* x, std::int64_t begin, std::int64_t end) 
   return active()->sum_of_squares(x, begin, end);
 }
 
-void cross_entropy_cpu(float* x, std::int64_t columns, float scale, float factor, float* losses,
-                       std::int64_t begin, std::int64_t end) {
-  active()->cross_entropy(x, columns, scale, factor, losses, begin, end);
+void cross_entropy_cpu(float* x, std::int64_t columns, std::int64_t first_target, float scale,
+                       float factor, float* losses, std::int64_t begin, std::int64_t end) {
+  active()->cross_entropy(x, columns, first_target, scale, factor, losses, begin, end);
 }
 
 }  // namespace attune

@@ -6,8 +6,11 @@
 #include "kernels/cross_entropy.h"
 #include "kernels/dropout.h"
 #include "kernels/gelu.h"
+#include "kernels/glu.h"
 #include "kernels/layer_norm.h"
 #include "kernels/quantize.h"
+#include "kernels/rms_norm.h"
+#include "kernels/rotary.h"
 
 namespace attune {
 
@@ -20,6 +23,11 @@ struct TypedKernels {
   decltype(&gelu_cpu<T>) gelu;
   decltype(&quantize_rows_cpu<T>) quantize_rows;
   decltype(&rescale_rows_cpu<T>) rescale_rows;
+  decltype(&rotate_cpu<T>) rotate;
+  decltype(&rms_norm_forward_cpu<T>) rms_norm_forward;
+  decltype(&rms_norm_backward_cpu<T>) rms_norm_backward;
+  decltype(&glu_forward_cpu<T>) glu_forward;
+  decltype(&glu_backward_cpu<T>) glu_backward;
 };
 
 struct KernelTable {

@@ -32,7 +32,8 @@ void rescale_rows(T* y, std::int64_t width, const float* scales, const float* bi
     T* row = y + i * width;
     const float scale = scales[i];
 #pragma omp simd
-    for (std::int64_t j = 0; j < width; ++j) row[j] = narrow<T>(widen(row[j]) * scale + bias[j]);
+    for (std::int64_t j = 0; j < width; ++j)
+      row[j] = narrow<T>(widen(row[j]) * scale + (bias ? bias[j] : 0.f));
   }
 }
 

@@ -10,7 +10,12 @@ constexpr TypedKernels<T> kTyped = {attention_forward<T>,
                                     add_layer_norm_backward<T>,
                                     gelu<T>,
                                     quantize_rows<T>,
-                                    rescale_rows<T>};
+                                    rescale_rows<T>,
+                                    rotate<T>,
+                                    rms_norm_forward<T>,
+                                    rms_norm_backward<T>,
+                                    glu_forward<T>,
+                                    glu_backward<T>};
 
 }  // namespace
 

@@ -48,6 +48,12 @@ struct EncoderPlan {
   std::vector<ParameterSpec> parameters;
   std::string weight_prefix;  // stripped from stored names if the file has it, e.g. "bert."
   std::function<std::unique_ptr<Encoder>(const ParameterStore&)> build;
+  // {a parameter's name, another under which files have it}: where weights are tied to those of a
+  // head, and only the head's name was written, or where older files call it otherwise.
+  std::vector<std::pair<std::string, std::string>> other_names = {};
+  // Beginnings of the names of tensors that the forward does not use and transformers' AutoModel
+  // has: they are written back. What else is there (a task's head) is left out of what is written.
+  std::vector<std::string> kept = {"pooler."};
 };
 
 // Chosen by config.json's "model_type". An unknown one is an Error{kData} that lists those known.

@@ -1,6 +1,16 @@
 #include "core/error.h"
 #include "models/encoders/bert.h"
+#include "models/encoders/distilbert.h"
 #include "models/encoders/encoder.h"
+#include "models/encoders/eurobert.h"
+#include "models/encoders/gemma3.h"
+#include "models/encoders/gte.h"
+#include "models/encoders/modernbert.h"
+#include "models/encoders/mpnet.h"
+#include "models/encoders/nomic.h"
+#include "models/encoders/qwen3.h"
+#include "models/encoders/roberta.h"
+#include "models/encoders/static_embedding.h"
 
 namespace attune {
 namespace {
@@ -12,6 +22,19 @@ struct Family {
 
 const Family kFamilies[] = {
     {"bert", plan_bert},  // MiniLM, BGE, E5, GTE, mxbai, arctic-embed
+    {"camembert", plan_roberta},
+    {"distilbert", plan_distilbert},
+    {"mpnet", plan_mpnet},  // all-mpnet-base-v2
+    {"roberta", plan_roberta},
+    {"static", plan_static},        // sentence-transformers' StaticEmbedding: potion
+    {"xlm-roberta", plan_roberta},  // multilingual E5, BGE-M3, arctic-embed-l-v2.0
+    {"modernbert", plan_modernbert},
+    {"nomic_bert", plan_nomic},
+    {"gte", plan_gte},
+    {"new", plan_gte},  // what Alibaba's own files call it
+    {"qwen3", plan_qwen3},
+    {"gemma3_text", plan_gemma3},  // EmbeddingGemma
+    {"eurobert", plan_eurobert},
 };
 
 }  // namespace

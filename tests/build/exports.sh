@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
 # exports.sh NM FILE...: nothing of the libraries that are linked into attune is visible outside, where it could
-# replace, or be replaced by, another copy in the same process (hazard 2: FLAGS_minloglevel of two glogs).
+# replace, or be replaced by, another copy in the same process (hazard 2: FLAGS_minloglevel of sentencepiece and c10).
 set -euo pipefail
 nm=$1
 shift
-foreign='FLAGS_|(^|[ :(])(google|sentencepiece|fmt|spdlog|YAML|nlohmann|testing|CLI)::|(^| )(gumbo_|utf8proc_|nettle_|_nettle_)'
+foreign='FLAGS_|(^|[ :(])(google|sentencepiece|absl|Darts|fmt|spdlog|YAML|nlohmann|testing|CLI)::|(^| )(gumbo_|utf8proc_|nettle_|_nettle_)'
 public='attune::(add_callback|resolve_embed_model)\('  # what include/attune promises
 status=0
 for file in "$@"; do
   exported=$("$nm" --dynamic --defined-only --demangle "$file")
   found=$(cut -d' ' -f3- <<<"$exported" | grep -E "$foreign" | head -n 10 || true)
+  # Else the search above proves nothing: the library must be inside.
+  if [[ $file == *.so ]] && ! "$nm" "$file" | grep ' [a-z] FLAGS_minloglevel$' >/dev/null; then
+    printf '%s has no hidden FLAGS_minloglevel: is sentencepiece linked into it?\n' "$file"
+    status=1
+  fi
   if [[ $file == *.so ]] && (($(grep -cE "$public" <<<"$exported") != 2)); then
     printf '%s does not export %s\n' "$file" "$public"
     status=1

@@ -176,7 +176,8 @@ TEST(WordPieceFiles, WhatIsNotKnownIsNamed) {
   refuse("/normalizer", nullptr, {"normalizer", "null", "BertNormalizer"});
   refuse("/pre_tokenizer/type", "Whitespace", {"pre_tokenizer", "Whitespace"});
   refuse("/post_processor", nullptr, {"post_processor", "null"});
-  refuse("/post_processor/type", "RobertaProcessing", {"RobertaProcessing"});
+  refuse("/post_processor/type", "RobertaProcessing", {"cls", "missing"});
+  refuse("/post_processor/type", "Roberta", {"\"Roberta\"", "RobertaProcessing"});
   refuse("/post_processor/single/0/SpecialToken/id", "[NO]", {"special_tokens", "[NO]", "missing"});
   refuse("/post_processor/single/1/Sequence/id", "B", {"single[1]", "sequence A"});
   refuse("/post_processor/special_tokens/[CLS]/ids/0", 9999, {"9999"});

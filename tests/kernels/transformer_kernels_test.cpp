@@ -287,7 +287,7 @@ TEST_P(CrossEntropyKernel, EqualsTheDefinitionWithItsGradient) {
   const std::vector<float> x = normal(rows * columns, 3);
   std::vector<float> grad = x, losses(rows);
   const double scale = 20, factor = 0.25;
-  cross_entropy_cpu(grad.data(), columns, 20, 0.25, losses.data(), 0, rows);
+  cross_entropy_cpu(grad.data(), columns, 0, 20, 0.25, losses.data(), 0, rows);
   for (std::int64_t i = 0; i < rows; ++i) {
     double total = 0;
     for (std::int64_t j = 0; j < columns; ++j) total += std::exp(scale * x[i * columns + j]);
@@ -300,7 +300,7 @@ TEST_P(CrossEntropyKernel, EqualsTheDefinitionWithItsGradient) {
 
 TEST_P(CrossEntropyKernel, LargeScoresStayFinite) {
   std::vector<float> x = {3e4f, -3e4f, 3e4f, -3e4f}, losses(2);
-  cross_entropy_cpu(x.data(), 2, 1, 1, losses.data(), 0, 2);
+  cross_entropy_cpu(x.data(), 2, 0, 1, 1, losses.data(), 0, 2);
   EXPECT_NEAR(losses[0], 0, 1e-6);
   EXPECT_NEAR(losses[1], 6e4, 1e-2);
   EXPECT_NEAR(x[2], 1, 1e-6);

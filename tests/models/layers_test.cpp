@@ -4,6 +4,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/equal.h>
@@ -331,6 +332,12 @@ TEST(Pooling, EqualsTheDefinitionsWithTheirGradients) {
     check(PoolingMode::kMax,
           [](const at::Tensor& rows, const at::Tensor&) { return std::get<0>(rows.max(0)); });
     check(PoolingMode::kCls, [](const at::Tensor&, const at::Tensor& first) { return first; });
+    check(PoolingMode::kLastToken,
+          [](const at::Tensor& rows, const at::Tensor&) { return rows.select(0, -1); });
+    check(PoolingMode::kWeightedMean, [&](const at::Tensor& rows, const at::Tensor&) {
+      const at::Tensor places = at::arange(pool_from + 1, pool_from + 1 + rows.size(0), at::kFloat);
+      return places.matmul(rows) / places.sum();
+    });
   }
 }
 

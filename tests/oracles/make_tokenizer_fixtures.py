@@ -5,6 +5,7 @@
 
 tokenizer.json          a tokenizer of about 300 tokens, made here
 golden.json             ids of it, by text and length, and normalised strings for all switches
+kinds.json              small tokenizers of every kind of tokenizer_kinds.py, and ids of theirs
 vocabulary_txt.json     directories without tokenizer.json, and what BertTokenizer makes of them
 """
 
@@ -15,6 +16,8 @@ import random
 import string
 import tempfile
 
+import tokenizer_kinds
+import tokenizer_parity
 import tokenizers
 import transformers
 from tokenizers import Tokenizer, normalizers
@@ -131,11 +134,59 @@ def vocabulary_cases():
     return dict(cases=rows)
 
 
+SENTENCES = [
+    "The quick brown fox jumps over the lazy dog; it doesn't care, and we'll see what they've done.",
+    "I'M HERE, DON'T YOU'RE IT'S: 12345 67 8, 3.14 and 2\u00b2 = 4; see https://example.org/a_b?c=d",
+    "def f(x):\n    return x + 1  # comment\n\n\tif x:\r\n        pass\n",
+    "Die Stra\u00dfe f\u00fchrt \u00fcber den Flu\u00df; \u00c4pfel, \u00d6l und \u00dcbung.",
+    "El ni\u00f1o comi\u00f3 una manzana. \u00bfQu\u00e9 pas\u00f3 ma\u00f1ana?",
+    "\u6771\u4eac\u306f\u65e5\u672c\u306e\u9996\u90fd\u3067\u3059\u3002\u4eca\u65e5\u306f\u6674\u308c\u3001\u30c6\u30b9\u30c8\u3002",
+    "\u4e16\u754c\u4e0a\u6700\u957f\u7684\u6cb3\u662f\u5c3c\u7f57\u6cb3\uff0c\u957f\u5ea6\u4e3a6650\u516c\u91cc\u3002",
+    "\u0645\u0646 \u0647\u0648 \u0627\u0644\u0631\u0626\u064a\u0633\u061f \u0641\u064a \u0639\u0627\u0645 \u0661\u0669\u0668\u0664\u060c",
+    "\u0939\u093f\u0928\u094d\u0926\u0940 \u092d\u093e\u0937\u093e \uac01\uac00 \ud55c\uad6d\uc5b4 \u0416\u0443\u043a \u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2",
+]
+
+
+def hostile_texts():
+    marks = ["'\u017f 'S don't DON'T \u212aelvin", "a" * 70 + " b", "  " * 9 + "x", "\n \n\r\n\t x \n",
+             "<mask> a<mask>b [MASK]  [CLS]<s></s><unk>", "<|endoftext|>x<|im_start|> <bos>y",
+             "\u2581\u2581a \u2581b", "e\u0301 \ufb01 \u1e9b\u0323 \u2126 \uff21", "\u1c89\u105c0 \U0001e5d0 \u0897",
+             "\U0001f469\u200d\U0001f52c 1\u20e3", "``quoted'' \u3000\u00a0\u2028", "x\u0000y\u007f\u0085z",
+             "aabbaabb ab.a.b..a", "\u00bd\u00b2\u2167\u0be7\u0967\u3007", "_a_b \u24b6\u24d0", " leading and trailing "]
+    drawn = [t[:14] for t in tokenizer_parity.random_texts(90, 9)]
+    return [t for t in TEXTS if len(t) < 90] + marks + SENTENCES + drawn
+
+
+def kinds():
+    """Trained kinds whole; of those that show where a text is cut, the two sections that differ."""
+    license_text = os.path.join(FOLDER, "..", "..", "..", "LICENSE")
+    with open(license_text, encoding="utf-8") as file:
+        training = file.read().split("\n\n") + SENTENCES * 8
+    texts = hostile_texts()
+    few = list(range(0, len(texts), 5))
+    trained = []
+    for name, make in tokenizer_kinds.TRAINED.items():
+        rules = make(training, 500)
+        peer = Tokenizer.from_str(json.dumps(rules))
+        ids = [peer.encode(t).ids for t in texts]
+        peer.enable_truncation(9)
+        trained.append(dict(name=name, tokenizer=rules, ids=ids, cut=[peer.encode(texts[i]).ids for i in few]))
+        peer.enable_truncation(9, direction="left")
+        trained[-1]["cut_left"] = [peer.encode(texts[i]).ids for i in few]
+    shown = []
+    for name, rules in [*tokenizer_kinds.pieces(), *tokenizer_kinds.normalizer_kinds()]:
+        peer = Tokenizer.from_str(json.dumps(rules))
+        shown.append(dict(name=name, normalizer=rules["normalizer"], pre_tokenizer=rules["pre_tokenizer"],
+                          ids=[peer.encode(texts[i]).ids for i in few]))
+    return dict(texts=texts, few=few, trained=trained, shell=tokenizer_kinds.cuts(), shown=shown)
+
+
 def main():
     versions = {"tokenizers": tokenizers.__version__, "transformers": transformers.__version__}
     os.makedirs(FOLDER, exist_ok=True)
     rules = tiny_tokenizer()
     for name, value in (("tokenizer.json", rules), ("golden.json", {"versions": versions, **golden(rules)}),
+                        ("kinds.json", {"versions": versions, **kinds()}),
                         ("vocabulary_txt.json", {"versions": versions, **vocabulary_cases()})):
         with open(os.path.join(FOLDER, name), "w", encoding="ascii") as file:
             json.dump(value, file, separators=(",", ":"))

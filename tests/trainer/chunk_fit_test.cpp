@@ -128,8 +128,8 @@ Measured measure(bool recompute) {
   model->parameters().enable_training();
   const at::Tensor before = model->parameters().values().clone();
   const PairBatches batches(*model, tiny_rows(), config, 42);
-  const auto embed = [&](const PackedBatch& chunk, const ForwardOptions& options) {
-    return model->embed(to_device(chunk, at::kCPU), options);
+  const auto embed = [&](const PackedTokens& chunk, const ForwardOptions& options) {
+    return model->embed(chunk, options);
   };
   const ChunkMemory memory = measure_chunk_memory(
       batches.at(0), embed, training_options(config, 42, 0), model->parameters());

@@ -1,10 +1,14 @@
 // The same numbers on a GPU. Skips itself, visibly, where there is none: `ctest -L cuda`.
 #include <cmath>
+#include <functional>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
+#ifdef ATTUNE_WITH_CUDA
+#include <c10/cuda/CUDAFunctions.h>
+#endif
 
 #include "core/error.h"
 #include "models/attention.h"
@@ -104,6 +108,83 @@ TEST_F(Cuda, TrainingEqualsSentenceTransformersStepByStep) {
     trainer.run();
     EXPECT_EQ(trainer.next_step(), static_cast<std::int64_t>(golden["losses"].size()));
   }
+}
+
+// Losses of a run; `between` is called after the second step has begun.
+std::vector<double> losses_of(const at::Device& device, const TrainConfig& config,
+                              const std::function<void()>& between = {},
+                              std::int64_t* replayed = nullptr) {
+  const auto model = EmbeddingModel::load(kTinyBert, device);
+  const PairBatches batches(*model, tiny_rows(), config, 42);
+  const auto loss = make_loss(config.loss);
+  Trainer trainer(*model, *loss, batches, config, 42);
+  struct Listener : Callback {
+    void on_step(const StepReport& report) override {
+      losses.push_back(report.loss);
+      if (report.step == 1 && between) between();
+    }
+    bool needs_weights(const StepReport&) const override { return false; }
+    std::vector<double> losses;
+    std::function<void()> between;
+  } listener;
+  listener.between = between;
+  trainer.add(listener);
+  trainer.run();
+  if (replayed && trainer.graphs()) *replayed = trainer.graphs()->counts().replayed;
+  return listener.losses;
+}
+
+TrainConfig many_steps() {
+  TrainConfig config;
+  config.batch_size = 4;
+  config.epochs = 8;
+  config.learning_rate = 1e-3;
+  config.sampler = "default";
+  config.dropout = "0";
+  return config;
+}
+
+TEST_F(Cuda, ReplayedStepsHaveTheProcessorsLosses) {
+  const TrainConfig config = many_steps();
+  std::int64_t replayed = 0;
+  const std::vector<double> expected = losses_of(at::kCPU, config),
+                            ours = losses_of(device_, config, {}, &replayed);
+  EXPECT_GT(replayed, 4);
+  ASSERT_EQ(ours.size(), expected.size());
+  for (std::size_t i = 0; i < ours.size(); ++i) EXPECT_NEAR(ours[i], expected[i], 1e-4) << i;
+}
+
+TEST_F(Cuda, AStepDoesNotWaitForTheDevice) {
+#ifdef ATTUNE_WITH_CUDA
+  // From the second step on every call that waits throws.
+  struct Guard {
+    ~Guard() {
+      c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_DISABLED);
+    }
+  } guard;
+  for (const char* precision : {"fp32", "bf16"})
+    for (const char* dropout : {"0", "0.1"}) {
+      TrainConfig config = many_steps();
+      config.precision = precision;
+      config.dropout = dropout;
+      EXPECT_NO_THROW(losses_of(device_, config,
+                                [] {
+                                  c10::cuda::warning_state().set_sync_debug_mode(
+                                      c10::cuda::SyncDebugMode::L_ERROR);
+                                }))
+          << precision << " " << dropout;
+      c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_DISABLED);
+    }
+#endif
+}
+
+TEST_F(Cuda, DeterministicRunsHaveEqualBits) {
+  set_device_arithmetic(device_, /*tf32=*/true, /*deterministic=*/true);
+  TrainConfig config = many_steps();
+  config.precision = "bf16";
+  config.dropout = "0.1";
+  EXPECT_EQ(losses_of(device_, config), losses_of(device_, config));
+  set_device_arithmetic(device_, /*tf32=*/false, /*deterministic=*/false);
 }
 
 TEST_F(Cuda, HiddenAndAttentionDropoutTrainFinite) {

@@ -2,7 +2,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/randn_like.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/tiny_bert.h"
@@ -42,7 +44,7 @@ TEST(AdamW, FollowsItsFormulaAndDecaysMatricesOnly) {
     at::Tensor gradients = parameters.gradients();
     gradients.copy_(at::randn_like(gradients));
     const at::Tensor g = gradients.to(at::kDouble);
-    optimizer.step(1e-2);
+    optimizer.step(at::zeros({}), 1e-2, /*max_norm=*/0);
     x = x * (1 - 1e-2 * decay);
     m = 0.9 * m + 0.1 * g;
     v = 0.999 * v + 0.001 * g * g;
@@ -54,7 +56,7 @@ TEST(AdamW, FollowsItsFormulaAndDecaysMatricesOnly) {
 }
 
 TEST(AdamW, MeasuresTheNormAndStepsByScaledGradients) {
-  const auto by = [](double gradient, double scale) {
+  const auto by = [](double gradient, double max_norm) {
     const auto model = load_tiny_bert();
     ParameterStore& parameters = model->parameters();
     parameters.enable_training();
@@ -62,12 +64,30 @@ TEST(AdamW, MeasuresTheNormAndStepsByScaledGradients) {
     gradients.fill_(gradient);
     AdamW optimizer(parameters, 0);
     const double norm = gradient * std::sqrt(static_cast<double>(parameters.count()));
-    EXPECT_NEAR(optimizer.gradient_norm(), norm, norm * 1e-6);
-    optimizer.step(1e-2, scale);
+    StepOutcome outcome = optimizer.step(at::zeros({}), 1e-2, max_norm);
+    EXPECT_NEAR(outcome.wait().grad_norm, norm, norm * 1e-6);
     EXPECT_EQ(gradients.abs().max().item<double>(), 0) << "not ready for the next step";
     return optimizer.first_moments().clone();
   };
-  EXPECT_TRUE(at::equal(by(0.5, 0.25), by(0.125, 1)));
+  const double norm_of_one = std::sqrt(static_cast<double>(load_tiny_bert()->parameters().count()));
+  EXPECT_LT((by(0.5, 0.125 * norm_of_one) - by(0.125, 0)).abs().max().item<double>(), 1e-8);
+}
+
+TEST(AdamW, AStepThatIsNotFiniteChangesNothing) {
+  for (const bool bad_loss : {false, true}) {
+    const auto model = load_tiny_bert();
+    ParameterStore& parameters = model->parameters();
+    parameters.enable_training();
+    parameters.gradients().fill_(bad_loss ? 1.0 : NAN);
+    AdamW optimizer(parameters, 0.1);
+    const at::Tensor before = parameters.values().clone();
+    StepOutcome outcome = optimizer.step(at::full({}, bad_loss ? INFINITY : 0.0), 1e-2, 1);
+    EXPECT_FALSE(outcome.wait().finite());
+    EXPECT_TRUE(at::equal(parameters.values(), before));
+    EXPECT_EQ(optimizer.first_moments().abs().max().item<double>(), 0);
+    EXPECT_EQ(parameters.gradients().abs().max().item<double>(), 0);
+    EXPECT_EQ(optimizer.steps_taken(), 0);
+  }
 }
 
 TEST(AdamW, ClipFactorFollowsTorch) {

@@ -118,7 +118,7 @@ TEST(Trainer, EveryLossIsTheSameCachedWithDropoutOn) {
     const auto plain = two_steps(c, 0), cached = two_steps(c, 20);
     const double unit = std::max(1.0, plain[0].loss);
     EXPECT_GT(plain[0].grad_norm, 1e-3) << c.name;
-    EXPECT_NEAR(cached[0].loss / unit, plain[0].loss / unit, 1e-6) << c.name;
+    EXPECT_NEAR(cached[0].loss / unit, plain[0].loss / unit, 2e-6) << c.name;
     EXPECT_NEAR(cached[0].grad_norm / plain[0].grad_norm, 1, 1e-5) << c.name;
     EXPECT_NEAR(cached[1].loss / unit, plain[1].loss / unit, 1e-4) << c.name;
   }

@@ -1,20 +1,18 @@
 #include "trainer/losses/composed_loss.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/from_blob.h>
+
+#include "models/upload.h"
 
 namespace attune {
-
 at::Tensor places_of(const TrainingBatch& batch, const at::Device& device) {
-  return at::from_blob(const_cast<std::int64_t*>(batch.sequence_of.data()),
-                       {std::ssize(batch.sequence_of)}, at::kLong)
-      .to(device, at::kLong, /*non_blocking=*/false, /*copy=*/true);
+  if (batch.places.defined()) return batch.places;
+  return upload(batch.sequence_of, {std::ssize(batch.sequence_of)}, at::kLong, device);
 }
 
 at::Tensor labels_of(const TrainingBatch& batch, const at::Tensor& like) {
-  return at::from_blob(const_cast<float*>(batch.labels.data()), {batch.rows, batch.labels_per_row},
-                       at::kFloat)
-      .to(like.device(), like.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+  return upload(batch.labels, {batch.rows, batch.labels_per_row}, at::kFloat, like.device())
+      .to(like.scalar_type());
 }
 
 LossOutput ComposedLoss::evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const {

@@ -6,7 +6,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/logaddexp.h>
 #include <ATen/ops/logsumexp.h>
@@ -14,6 +13,7 @@
 #include <ATen/ops/zeros_like.h>
 
 #include "core/error.h"
+#include "models/upload.h"
 #include "trainer/losses/normalized.h"
 
 namespace attune {
@@ -21,27 +21,25 @@ namespace {
 
 // The (row, document) places of all positives, row by row.
 struct Positives {
-  at::Tensor rows, documents;  // [positives] int64
-  at::Tensor share;            // [positives] fp32: 1 / (rows * positives of the row)
+  std::vector<std::int64_t> rows, documents;
+  std::vector<float> share;  // 1 / (rows * positives of the row)
 };
 
 Positives list_positives(const TrainingBatch& batch) {
-  std::int64_t count = 0;
-  for (const auto& documents : batch.relevant) count += std::ssize(documents);
-  Positives all{at::empty({count}, at::kLong), at::empty({count}, at::kLong),
-                at::empty({count}, at::kFloat)};
-  auto* rows = all.rows.mutable_data_ptr<std::int64_t>();
-  auto* documents = all.documents.mutable_data_ptr<std::int64_t>();
-  auto* share = all.share.mutable_data_ptr<float>();
-  std::int64_t at = 0;
+  Positives all;
   for (std::size_t row = 0; row < batch.relevant.size(); ++row)
     for (const std::int64_t document : batch.relevant[row]) {
-      rows[at] = static_cast<std::int64_t>(row);
-      documents[at] = document;
-      share[at++] =
-          1.0f / (static_cast<float>(batch.rows) * static_cast<float>(batch.relevant[row].size()));
+      all.rows.push_back(static_cast<std::int64_t>(row));
+      all.documents.push_back(document);
+      all.share.push_back(
+          1.0f / (static_cast<float>(batch.rows) * static_cast<float>(batch.relevant[row].size())));
     }
   return all;
+}
+
+template <class T>
+at::Tensor uploaded(const std::vector<T>& values, at::ScalarType type, const at::Tensor& like) {
+  return upload(values, {std::ssize(values)}, type, like.device());
 }
 
 }  // namespace
@@ -71,16 +69,24 @@ LossOutput CorpusSoftmaxLoss::evaluate(const at::Tensor& vectors,
   if (!frozen) d = normalize(vectors.narrow(0, rows, vectors.size(0) - rows));
   const at::Tensor& all_units = frozen ? units_ : d.unit;
   const std::int64_t count = all_units.size(0);
+  // Chosen on the host, block by block: nothing waits for the device.
   const Positives positives = list_positives(batch);
+  const at::Tensor rows_of = uploaded(positives.rows, at::kLong, vectors),
+                   documents_of = uploaded(positives.documents, at::kLong, vectors),
+                   share = uploaded(positives.share, at::kFloat, vectors);
 
   // Scores of a block, those of positives at minus infinity.
   const auto negative_scores = [&](std::int64_t begin, const at::Tensor& units) {
     at::Tensor scores = q.unit.matmul(units.t()).mul_(scale_);
-    const at::Tensor inside =
-        positives.documents.ge(begin).logical_and_(positives.documents.lt(begin + units.size(0)));
-    scores.index_put_(
-        {positives.rows.masked_select(inside), positives.documents.masked_select(inside) - begin},
-        at::full({}, -INFINITY, scores.options()));
+    std::vector<std::int64_t> row, column;
+    for (std::size_t i = 0; i < positives.rows.size(); ++i) {
+      const std::int64_t place = positives.documents[i] - begin;
+      if (place < 0 || place >= units.size(0)) continue;
+      row.push_back(positives.rows[i]);
+      column.push_back(place);
+    }
+    scores.index_put_({uploaded(row, at::kLong, vectors), uploaded(column, at::kLong, vectors)},
+                      at::full({}, -INFINITY, scores.options()));
     return scores;
   };
   at::Tensor only_block;  // of a corpus that is one block, not computed twice
@@ -95,25 +101,23 @@ LossOutput CorpusSoftmaxLoss::evaluate(const at::Tensor& vectors,
   log_negatives.clamp_min_(-1e30);  // a query to which everything is relevant has none
 
   // [positives]: s, its own log-sum with the row's negatives, and the probability of p in it.
-  const at::Tensor unit_of = all_units.index_select(0, positives.documents);
-  const at::Tensor s = (q.unit.index_select(0, positives.rows) * unit_of).sum(1).mul_(scale_);
-  const at::Tensor log_z = at::logaddexp(s, log_negatives.index_select(0, positives.rows));
+  const at::Tensor unit_of = all_units.index_select(0, documents_of);
+  const at::Tensor s = (q.unit.index_select(0, rows_of) * unit_of).sum(1).mul_(scale_);
+  const at::Tensor log_z = at::logaddexp(s, log_negatives.index_select(0, rows_of));
   LossOutput output;
-  output.value = ((log_z - s) * positives.share).sum();
+  output.value = ((log_z - s) * share).sum();
 
   // d loss / d s_ip = share (P_p - 1); d loss / d s_ij = exp(s_ij) sum_p share / Z_p.
   at::Tensor grad_unit = at::zeros_like(q.unit), grad_document;
-  const at::Tensor of_positive = (((s - log_z).exp() - 1) * positives.share).mul_(scale_);
-  grad_unit.index_add_(0, positives.rows, of_positive.unsqueeze(1) * unit_of);
+  const at::Tensor of_positive = (((s - log_z).exp() - 1) * share).mul_(scale_);
+  grad_unit.index_add_(0, rows_of, of_positive.unsqueeze(1) * unit_of);
   if (!frozen)
     grad_document = at::zeros_like(d.unit).index_add_(
-        0, positives.documents, of_positive.unsqueeze(1) * q.unit.index_select(0, positives.rows));
+        0, documents_of, of_positive.unsqueeze(1) * q.unit.index_select(0, rows_of));
   // sum_p share exp(-log_z_p), held relative to the row's own sum of negatives.
   const at::Tensor weight =
       at::zeros({rows}, vectors.options())
-          .index_add_(
-              0, positives.rows,
-              (log_negatives.index_select(0, positives.rows) - log_z).exp_() * positives.share)
+          .index_add_(0, rows_of, (log_negatives.index_select(0, rows_of) - log_z).exp_() * share)
           .mul_(scale_);
   for (std::int64_t begin = 0; begin < count; begin += block_) {
     const at::Tensor units = all_units.narrow(0, begin, std::min(block_, count - begin));

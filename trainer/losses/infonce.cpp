@@ -5,11 +5,11 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/logaddexp.h>
 #include <ATen/ops/logsumexp.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+
+#include "models/upload.h"
 
 namespace attune {
 namespace {
@@ -55,8 +55,9 @@ at::Tensor InfoNceLoss::compute(const std::vector<at::Tensor>& columns,
   const at::Device device = columns[0].device();
   const at::Tensor passages =
       at::cat(std::vector<at::Tensor>(columns.begin() + 1, columns.end()))
-          .index_select(0, at::tensor(candidates.place, at::kLong).to(device));
-  const at::Tensor own = at::tensor(candidates.own, at::kLong).to(device).unsqueeze(1);
+          .index_select(
+              0, upload(candidates.place, {std::ssize(candidates.place)}, at::kLong, device));
+  const at::Tensor own = upload(candidates.own, {std::ssize(candidates.own), 1}, at::kLong, device);
   const at::Tensor answers = candidates.answers.to(device);
   const at::Tensor only_own = at::zeros_like(answers).scatter_(1, own, true);
   const at::Tensor positive = settings_.own_positive ? only_own : answers;

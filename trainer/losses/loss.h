@@ -28,6 +28,11 @@ class Loss {
   virtual void check(const RowSource& rows, int dimension) const = 0;
   // Whether a row is told apart from the others of its batch: a single one then teaches nothing.
   virtual bool contrasts_rows() const { return false; }
+  // Memory that evaluate() takes at most. Here: 4 matrices [rows, passages] fp32.
+  virtual double bytes(const TrainingBatch& batch) const;
+  // evaluate() reads nothing of the batch but rows, columns and the places on the device, so its
+  // work on a GPU can be recorded for other batches of the shape (trainer/step_graphs.h).
+  virtual bool reads_places_alone() const { return false; }
 };
 
 // By LossConfig::type; all but corpus, which needs the passages' vectors.

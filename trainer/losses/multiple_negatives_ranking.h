@@ -36,16 +36,21 @@ class MultipleNegativesRankingLoss : public ComposedLoss {
  public:
   explicit MultipleNegativesRankingLoss(double scale = 20) { settings_.scale = scale; }
   explicit MultipleNegativesRankingLoss(const MnrlSettings& settings) : settings_(settings) {}
-  // Without further directions and hardness, fp32 cosines: one pass in place, without autograd.
+  // Without further directions and hardness (on a GPU also symmetric), fp32 cosines: in place over
+  // a few rows at a time, without autograd: memory grows with the batch, not with its square.
   LossOutput evaluate(const at::Tensor& vectors, const TrainingBatch& batch) const override;
   void check(const RowSource& rows, int dimension) const override;
   bool contrasts_rows() const override { return true; }
+  double bytes(const TrainingBatch& batch) const override;
+  bool reads_places_alone() const override { return true; }
 
  protected:
   at::Tensor compute(const std::vector<at::Tensor>& columns,
                      const TrainingBatch& batch) const override;
 
  private:
+  bool is_plain() const;
+  bool is_symmetric() const;  // with doc_to_query in a softmax of its own, and nothing else
   LossOutput evaluate_in_place(const at::Tensor& vectors, const TrainingBatch& batch) const;
 
   MnrlSettings settings_;

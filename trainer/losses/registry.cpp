@@ -83,6 +83,11 @@ std::unique_ptr<Loss> make_loss(const LossConfig& config) {
   return std::make_unique<MatryoshkaLoss>(std::move(loss), config.matryoshka);
 }
 
+double Loss::bytes(const TrainingBatch& batch) const {
+  const double rows = batch.rows, passages = rows * std::max(1, batch.columns - 1);
+  return 4 * 4 * rows * passages;
+}
+
 void check_rows(const Loss& loss, const TrainingRows& rows, int dimension) {
   if (rows.sources.empty())
     return loss.check(

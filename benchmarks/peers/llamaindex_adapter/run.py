@@ -30,7 +30,7 @@ import yaml
 from llama_index.embeddings.adapter.utils import LinearLayer
 from sentence_transformers import SentenceTransformer
 
-from parity import adapters, corpora, peer_training
+from parity import adapter_loop, corpora, peer_training
 from parity.program import AttuneFailed
 
 TRAIN, HELD_OUT = (f"finetune_embedding/retrieval/{name}.json" for name in ("train", "val"))
@@ -140,7 +140,7 @@ def train_peer(options, base, data, place):
     width = base.get_embedding_dimension()
     adapter = LinearLayer(width, width)
     settings = peer_training.Settings(batch_size=10, epochs=options.epochs, learning_rate=2e-5)
-    adapters.peer_loop(
+    adapter_loop.peer_loop(
         adapter, EmbeddedEachTime(base, queries), EmbeddedEachTime(base, passages), settings
     )
     place.mkdir(parents=True, exist_ok=True)

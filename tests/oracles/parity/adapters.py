@@ -1,11 +1,8 @@
 """Adapters behind a frozen model: the peer's training loop step by step, and both programs' files.
 
-The adapter classes and AdapterEmbeddingModel are those of llama-index-embeddings-adapter. The
-training loop (llama-index-finetuning 0.4.2, adapter_utils.py) cannot be installed beside the other
-peers, so it is written out: rows in their order and the same in every epoch, the queries through
-the adapter, cosine times 20, cross entropy, torch's AdamW with its defaults on every parameter, the
-linear schedule with int(0.1 T) steps of warm-up, clipping at 1. Vectors of the base come from
-`attune embed`, so that only the adapter's training is compared.
+The adapter classes and AdapterEmbeddingModel are those of llama-index-embeddings-adapter, the
+training loop is adapter_loop's. Vectors of the base come from `attune embed`, so that only the
+adapter's training is compared.
 """
 
 import importlib.metadata
@@ -20,6 +17,7 @@ from llama_index.embeddings.adapter.utils import LinearLayer, TwoLayerNN
 from safetensors.torch import load_file
 
 from . import generated_texts
+from .adapter_loop import peer_loop
 from .peer_training import Settings
 
 LOSS_TOLERANCE = 1e-5
@@ -30,38 +28,6 @@ VECTOR_TOLERANCE = 1e-5
 def oracle_name():
     version = importlib.metadata.version("llama-index-embeddings-adapter")
     return f"llama-index-embeddings-adapter {version}"
-
-
-def peer_loop(adapter, queries, passages, settings):
-    """Losses of every step; trains `adapter` in place."""
-    parameters = list(adapter.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate)
-    batches = -(-len(queries) // settings.batch_size)
-    total = batches * settings.epochs
-    warm_up = int(total * 0.1)
-
-    def factor(step):
-        if step < warm_up:
-            return step / max(1, warm_up)
-        return max(0.0, (total - step) / max(1, total - warm_up))
-
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    losses = []
-    for _ in range(settings.epochs):
-        for first in range(0, len(queries), settings.batch_size):
-            q = queries[first : first + settings.batch_size]
-            d = passages[first : first + settings.batch_size]
-            unit_q = torch.nn.functional.normalize(adapter(q), dim=1)
-            unit_d = torch.nn.functional.normalize(d, dim=1)
-            scores = unit_q @ unit_d.T * 20
-            loss = torch.nn.functional.cross_entropy(scores, torch.arange(len(q)))
-            losses.append(float(loss.detach()))
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
-    return losses
 
 
 class _Base(BaseEmbedding):

@@ -104,8 +104,10 @@ def _json(path, value):
     path.write_text(json.dumps(value, indent=2), encoding="utf-8")
 
 
-def _classic(directory, shape):
-    """The layout of sentence-transformers up to 5.3."""
+def write_classic_layout(directory, shape):
+    """The layout of sentence-transformers up to 5.3, beside an encoder that is there already. Of
+    the shape it reads pooling, normalize, hidden, limit and prompts.
+    """
     types = [("", "Transformer"), ("1_Pooling", "Pooling")] + [
         ("2_Normalize", "Normalize")
     ] * shape.normalize
@@ -178,7 +180,7 @@ def make(root, shape):
     ).save_pretrained(plain)
     _encoder(shape, len(vocabulary)).save_pretrained(plain)
     if shape.layout == "classic":
-        _classic(directory, shape)
+        write_classic_layout(directory, shape)
     else:
         _new(directory, plain, shape)
         shutil.rmtree(plain)

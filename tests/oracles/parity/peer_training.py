@@ -69,7 +69,7 @@ class Run:
 
     def weights(self):
         """The encoder's weights under the names of config.json's family, without a prefix."""
-        state = self.model[0].auto_model.state_dict()
+        state = getattr(self.model[0], "auto_model", self.model[0]).state_dict()
         return {
             name: value.detach().clone()
             for name, value in state.items()
@@ -154,7 +154,8 @@ def load(directory, settings, **model_kwargs):
         config_kwargs=config,
         model_kwargs={"dtype": torch.float32} | model_kwargs,
     )
-    model.max_seq_length = settings.max_length
+    if settings.max_length:  # a StaticEmbedding has no limit
+        model.max_seq_length = settings.max_length
     return model
 
 
@@ -176,6 +177,34 @@ def dataset_of(rows, labels=None):
     if labels is not None:
         columns["label"] = labels
     return Dataset.from_dict(columns)
+
+
+def training_arguments(settings, scratch, **more):
+    """The settings in the peer's words; `more` adds to them or replaces some."""
+    asked = dict(
+        output_dir=scratch,
+        seed=settings.seed,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        warmup_steps=settings.warmup_ratio,  # a fraction below 1 is a ratio of all steps
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        lr_scheduler_type=SCHEDULES[settings.schedule],
+        batch_sampler=SAMPLERS[settings.sampler],
+        multi_dataset_batch_sampler=settings.multi_dataset,
+        gradient_accumulation_steps=settings.accumulate,
+        bf16=settings.precision == "bf16",
+        use_cpu=settings.device == "cpu",
+        dataloader_pin_memory=False,
+        report_to="none",
+        save_strategy="no",
+        eval_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+    )
+    return SentenceTransformerTrainingArguments(**(asked | more))
 
 
 def train(
@@ -203,30 +232,8 @@ def train(
     if settings.column_prompts:
         prompts = dict(zip(names, settings.column_prompts, strict=True))
     with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(None):
-        arguments = SentenceTransformerTrainingArguments(
-            output_dir=scratch,
-            seed=settings.seed,
-            num_train_epochs=settings.epochs,
-            max_steps=settings.max_steps or -1,
-            per_device_train_batch_size=settings.batch_size,
-            learning_rate=settings.learning_rate,
-            warmup_steps=settings.warmup_ratio,  # a fraction below 1 is a ratio of all steps
-            weight_decay=settings.weight_decay,
-            max_grad_norm=settings.max_grad_norm,
-            lr_scheduler_type=SCHEDULES[settings.schedule],
-            batch_sampler=SAMPLERS[settings.sampler],
-            multi_dataset_batch_sampler=settings.multi_dataset,
-            gradient_accumulation_steps=settings.accumulate,
-            bf16=settings.precision == "bf16",
-            prompts=prompts,
-            learning_rate_mapping=rates,
-            use_cpu=settings.device == "cpu",
-            dataloader_pin_memory=False,
-            report_to="none",
-            save_strategy="no",
-            eval_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
+        arguments = training_arguments(
+            settings, scratch, prompts=prompts, learning_rate_mapping=rates
         )
         objective = (
             loss(model) if loss else MultipleNegativesRankingLoss(model, scale=settings.scale)

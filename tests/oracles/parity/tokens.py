@@ -74,6 +74,65 @@ def _everything(table, context, oracle):
     )
 
 
+def _sentencepiece(table, context):
+    """sentencepiece_parity.py, likewise: models trained on five languages, in both kinds of file."""
+    script = pathlib.Path(__file__).resolve().parents[1] / "sentencepiece_parity.py"
+    attune = shlex.join([str(context.attune.binary), "tokenize"])
+    command = [sys.executable, str(script), "--command", attune, "--data", str(corpora.ROOT)]
+    command += ["--quick", "--random", "2000"] if context.quick else []
+    done = subprocess.run(command, capture_output=True, text=True)
+    written = done.stdout + done.stderr
+    (context.work / "sentencepiece_parity.txt").write_text(written, encoding="utf-8")
+    total = re.search(r"(\d+) rows, (\d+) differences", done.stdout)
+    if not total:
+        raise ValueError(
+            f"sentencepiece_parity.py ended with {done.returncode}: {done.stderr[-800:]}"
+        )
+    oracle = f"sentencepiece {importlib.metadata.version('sentencepiece')}, tokenizers"
+    note = "" if corpora.ROOT.is_dir() else "no corpora beside the repository: made-up languages"
+    table.add(
+        "token ids: unigram and BPE of sentencepiece",
+        oracle,
+        f"{total[1]} sets of texts",
+        int(total[2]),
+        0,
+        note,
+    )
+
+
+def _every_kind(table, context, oracle):
+    """tokenizer_kinds_parity.py: trained tokenizers of every kind but BERT's, cuts, patterns."""
+    script = pathlib.Path(__file__).resolve().parents[1] / "tokenizer_kinds_parity.py"
+    command = [
+        sys.executable,
+        str(script),
+        "--command",
+        shlex.join([str(context.attune.binary), "tokenize"]),
+        "--model",
+        str(context.base),
+        "--data",
+        str(corpora.ROOT),
+    ]
+    if context.quick:
+        command += ["--random", "1000", "--every", "200", "--only", "qwen3", "gemma"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    (context.work / "tokenizer_kinds_parity.txt").write_text(
+        done.stdout + done.stderr, encoding="utf-8"
+    )
+    total = re.search(r"(\d+) rows, (\d+) differences", done.stdout)
+    if not total:
+        raise ValueError(
+            f"tokenizer_kinds_parity.py ended with {done.returncode}: {done.stderr[-800:]}"
+        )
+    table.add(
+        "token ids: every other kind of tokenizer",
+        oracle,
+        f"{total[1]} sets of texts",
+        int(total[2]),
+        0,
+    )
+
+
 def rows(table, context):
     oracle = f"{ORACLE} {importlib.metadata.version('tokenizers')}"
     count = 1500 if context.quick else 20000
@@ -90,8 +149,12 @@ def rows(table, context):
             oracle,
             lambda t: _row(t, context.attune, f"{name}, generated", model, texts, oracle),
         )
+    table.guard(
+        "token ids: unigram and BPE of sentencepiece", "sentencepiece", _sentencepiece, context
+    )
     if not context.base:
         return
+    table.guard("token ids: every other kind of tokenizer", oracle, _every_kind, context, oracle)
     if not context.quick:
         table.guard("token ids: every corpus and code point", oracle, _everything, context, oracle)
         return
