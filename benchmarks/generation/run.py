@@ -32,6 +32,7 @@ from parity.program import AttuneFailed
 SYSTEMS = {  # name: generators
     "headings": ["headings"],
     "inverse cloze": ["inverse_cloze"],
+    "cropping": ["cropping"],
     "keyphrases": ["keyphrases"],
     "definitions": ["definitions"],
     "headings, inverse cloze": ["headings", "inverse_cloze"],
