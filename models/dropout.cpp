@@ -4,14 +4,9 @@
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "core/error.h"
 #include "kernels/dropout.h"
+#include "models/device_kernels.h"
 #include "models/saved_dropout.h"
-#ifdef ATTUNE_WITH_CUDA
-#include <c10/cuda/CUDAException.h>
-#include <c10/cuda/CUDAGuard.h>
-#include <c10/cuda/CUDAStream.h>
-#endif
 
 namespace attune {
 namespace {
@@ -22,15 +17,9 @@ at::Tensor apply_mask(const at::Tensor& x, const at::Tensor& token_uid, const at
   at::Tensor y = at::empty_like(x);
   const auto* uid = token_uid.const_data_ptr<std::int64_t>();
   const auto* place = positions.const_data_ptr<std::int32_t>();
-  if (x.is_cuda()) {
-#ifdef ATTUNE_WITH_CUDA
-    const c10::cuda::CUDAGuard guard(x.device());
-    C10_CUDA_CHECK(static_cast<cudaError_t>(
-        dropout_cuda(x.const_data_ptr<float>(), uid, place, y.mutable_data_ptr<float>(), tokens,
-                     width, dropout, c10::cuda::getCurrentCUDAStream().stream())));
-#else
-    ATTUNE_ASSERT(!"a CUDA tensor in a build without CUDA");
-#endif
+  if (has_device_kernels(x)) {
+    check_kernel(dropout_cuda(x.const_data_ptr<float>(), uid, place, y.mutable_data_ptr<float>(),
+                              tokens, width, dropout, current_stream(x)));
     return y;
   }
   const float* from = x.const_data_ptr<float>();

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include <ATen/TensorOperators.h>
+#include <c10/core/DeviceGuard.h>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -142,6 +143,7 @@ std::shared_ptr<EmbeddingModel> EmbeddingModel::load(const std::string& director
 }
 
 at::Tensor EmbeddingModel::embed(const PackedTokens& tokens, const ForwardOptions& options) const {
+  const c10::DeviceGuard on_device(device_);  // kernels are launched on the current one
   const bool has_dense = !directory_.dense.empty();
   at::Tensor vectors = pool(encoder_->forward(tokens, options).to(at::kFloat), tokens,
                             directory_.pooling, directory_.normalize && !has_dense);

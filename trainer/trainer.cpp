@@ -8,6 +8,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <c10/core/DeviceGuard.h>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -148,6 +149,7 @@ StepReport Trainer::planned(const StepPlan& plan, std::int64_t step) const {
 }
 
 Trainer::Flight Trainer::begin(std::int64_t step) {
+  const c10::DeviceGuard on_device(parameters_.values().device());
   const auto begun = std::chrono::steady_clock::now();
   StepPlan plan = prefetcher_.at(step);
   StepReport report = planned(plan, step);
