@@ -72,8 +72,9 @@ TEST_F(DataVerb, TrainingIsTheSameFromEveryFormat) {
   write_config("tiny.yaml", "  max_steps: 2\n");
   Json first;
   for (const char* name : {"train.json", "rows.csv", "rows.jsonl", "beir"}) {
-    if (name != std::string("train.json"))
+    if (name != std::string("train.json")) {
       ASSERT_EQ(run({"data", "convert", "train.json", name}).code, 0);
+    }
     const Outcome trained = run({"train", "tiny.yaml", std::string("data.train=[") + name + "]",
                                  std::string("output=out-") + name, "--json"});
     ASSERT_EQ(trained.code, 0) << trained.err;

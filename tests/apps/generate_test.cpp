@@ -2,12 +2,13 @@
 // reader has looked at.
 #include "tests/apps/program.h"
 #include "tests/support/fake_llm_server.h"
+#include "tests/support/paths.h"
 
 namespace attune::test {
 namespace {
 
-const fs::path kShared = fs::path(ATTUNE_SOURCE_DIR) / ".." / "shared" / "data";
-const fs::path kBase = fs::path(ATTUNE_SOURCE_DIR) / ".venv" / "models" / "all-MiniLM-L6-v2";
+const fs::path kShared = source_path("../shared/data");
+const fs::path kBase = source_path(".venv/models/all-MiniLM-L6-v2");
 
 class Generate : public ProgramTest {
  protected:
@@ -193,8 +194,7 @@ TEST_P(RealDocuments, GiveThePairsThatWereRead) {
   ASSERT_EQ(run({"generate", "make.yaml"}).code, 0);
   EXPECT_EQ(slurp(folder_ / "out" / "datasets" / "train.json"), train) << "twice the same";
 
-  const fs::path golden =
-      fs::path(ATTUNE_SOURCE_DIR) / "tests" / "fixtures" / "generate" / (source.name + ".txt");
+  const fs::path golden = source_path("tests/fixtures/generate/") + source.name + ".txt";
   if (std::getenv("ATTUNE_WRITE_GOLDEN") != nullptr) spit(golden, pairs);
   EXPECT_EQ(pairs, slurp(golden));
 }
@@ -219,7 +219,7 @@ INSTANTIATE_TEST_SUITE_P(
                paths({"/usr/share/doc/python3.11/html/tutorial",
                       "/usr/share/doc/python3.11/html/howto"}),
                "/usr/share/doc/python3.11/html/tutorial"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& source) { return source.param.name; });
 
 }  // namespace
 }  // namespace attune::test

@@ -18,12 +18,13 @@
 #include <gtest/gtest.h>
 
 #include "core/json.h"
+#include "tests/support/paths.h"
 
 namespace attune::test {
 
 namespace fs = std::filesystem;
 
-inline const std::string kTinyModel = std::string(ATTUNE_SOURCE_DIR) + "/tests/fixtures/tiny_bert";
+inline const std::string kTinyModel = source_path("tests/fixtures/tiny_bert");
 
 inline std::string slurp(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -54,7 +55,7 @@ class Process {
   Process(const fs::path& folder, const std::vector<std::string>& arguments,
           const std::string& stdout_path)
       : folder_(folder), out_(stdout_path.empty() ? (folder / "stdout").string() : stdout_path) {
-    const std::string program = std::string(ATTUNE_BINARY_DIR) + "/attune";
+    const std::string program = binary_path("attune");
     std::vector<char*> argv{const_cast<char*>(program.c_str())};
     for (const std::string& argument : arguments)
       argv.push_back(const_cast<char*>(argument.c_str()));

@@ -201,7 +201,9 @@ class TrainSlowly : public Train {
     EXPECT_EQ(stopped.code, 143) << stopped.err;
     EXPECT_FALSE(fs::exists(folder_ / "out" / "artifact"));
     // A second signal ends the process where it is, unless the first had its way already.
-    if (signals == 1) EXPECT_NE(stopped.err.find("to go on: "), std::string::npos) << stopped.err;
+    if (signals == 1) {
+      EXPECT_NE(stopped.err.find("to go on: "), std::string::npos) << stopped.err;
+    }
     auto resumed = arguments;
     resumed.push_back("--resume");
     const Outcome rest = run(resumed);

@@ -1,5 +1,6 @@
 // What the small program answers, and bad usage.
 #include "tests/apps/program.h"
+#include "tests/support/paths.h"
 
 namespace attune::test {
 namespace {
@@ -107,7 +108,7 @@ TEST_F(Usage, ConfigPrintIsReadBackEqual) {
 
 TEST_F(Usage, TheConfigurationPageIsWhatConfigDocPrints) {
   const Outcome outcome = run({"config", "doc"});
-  EXPECT_EQ(outcome.out, slurp(std::string(ATTUNE_SOURCE_DIR) + "/docs/configuration.md"))
+  EXPECT_EQ(outcome.out, slurp(source_path("docs/configuration.md")))
       << "build/release/attune config doc > docs/configuration.md";
 }
 

@@ -11,6 +11,7 @@
 #include "core/config_reader.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -113,8 +114,7 @@ TEST(ConfigFuzz, LongTextsTakeNoLongTime) {
 
 // The YAML test suite in a tar of its own: blocks of 512 bytes, a header before each file.
 TEST(ConfigFuzz, TheYamlTestSuiteNeverCrashes) {
-  const std::string path =
-      ATTUNE_SOURCE_DIR "/../shared/data/fixtures_yaml/raw/data-2022-01-17.tar.gz";
+  const std::string path = source_path("../shared/data/fixtures_yaml/raw/data-2022-01-17.tar.gz");
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "shared/data/fixtures_yaml is not there";
   const std::string tar = read_text_file(path);
   int cases = 0;

@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -103,7 +104,7 @@ const std::set<std::string> kRefusedOnPurpose = {"y_object_duplicated_key.json",
                                                  "y_object_duplicated_key_and_value.json"};
 
 TEST(Json, JudgesTheParsingTestSuiteRightly) {
-  const fs::path folder = ATTUNE_SOURCE_DIR "/../shared/data/fixtures_json/raw";
+  const fs::path folder = source_path("../shared/data/fixtures_json/raw");
   if (!fs::exists(folder)) GTEST_SKIP() << "shared/data/fixtures_json is not there";
   int accepted = 0, refused = 0, either = 0;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
@@ -169,7 +170,7 @@ TEST(Json, RandomDamageIsRefusedOrReadButNeverCrashes) {
 
 // Expected texts: tests/oracles/make_json_fixture.py, Python's json module.
 TEST(JsonWriter, EqualsPythonByteForByte) {
-  const std::string folder = ATTUNE_SOURCE_DIR "/tests/fixtures/json/";
+  const std::string folder = source_path("tests/fixtures/json/");
   const Json value = read_json_file(folder + "input.json");
   EXPECT_EQ(dump_json_like_python(value, 4), read_file(folder + "indent_4.json"));
   EXPECT_EQ(dump_json_like_python(value, 2), read_file(folder + "indent_2.json"));
@@ -177,7 +178,7 @@ TEST(JsonWriter, EqualsPythonByteForByte) {
 }
 
 TEST(JsonWriter, FloatsAreWhatPythonsReprGives) {
-  const Json bits = read_json_file(ATTUNE_SOURCE_DIR "/tests/fixtures/json/floats.json");
+  const Json bits = read_json_file(source_path("tests/fixtures/json/floats.json"));
   ASSERT_GT(bits.size(), 2000u);
   for (const Json& pair : bits) {
     const auto pattern = std::stoull(pair[0].get<std::string>(), nullptr, 16);
@@ -199,7 +200,7 @@ TEST(JsonWriter, RefusesWhatCouldNotBeReadBack) {
 TEST(Json, AFileMayBeCompressedAndIsNamedInErrors) {
   const fs::path path = fs::path(testing::TempDir()) / "attune_json_test.json";
   EXPECT_THROW(read_json_file(path.string() + ".missing"), Error);
-  fs::copy_file(ATTUNE_SOURCE_DIR "/tests/fixtures/json/input.json", path,
+  fs::copy_file(source_path("tests/fixtures/json/input.json"), path,
                 fs::copy_options::overwrite_existing);
   EXPECT_TRUE(read_json_file(path).is_object());
   EXPECT_THROW(read_json_file(path, 10), Error);

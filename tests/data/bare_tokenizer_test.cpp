@@ -1,11 +1,12 @@
 #include "data/tokenizers/bare_tokenizer.h"
+#include "tests/support/paths.h"
 
 #include <gtest/gtest.h>
 
 namespace attune {
 namespace {
 
-const std::string kModel = ATTUNE_SOURCE_DIR "/tests/fixtures/tiny_bert";
+const std::string kModel = source_path("tests/fixtures/tiny_bert");
 
 std::vector<std::int32_t> ids(const Tokenizer& tokenizer, std::string_view text, int limit) {
   std::vector<std::int32_t> out = {-7};  // what was there stays
@@ -22,7 +23,7 @@ TEST(BareTokenizer, GivesTheTextsTokensAlone) {
     ASSERT_GE(expected.size(), 2u);
     expected = {expected.begin() + 1, expected.end() - 1};
     EXPECT_EQ(ids(bare, text, 100), expected) << text;
-    expected.resize(std::min<std::size_t>(expected.size(), 2));
+    if (expected.size() > 2) expected.erase(expected.begin() + 2, expected.end());
     EXPECT_EQ(ids(bare, text, 2), expected) << text;
   }
   EXPECT_EQ(ids(bare, "the ship", 2'000'000'000).size(), 2u);

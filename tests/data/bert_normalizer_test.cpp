@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "core/json.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
 
-const std::string kFixtures = ATTUNE_SOURCE_DIR "/tests/fixtures/tokenizer/";
-const std::string kVectors = ATTUNE_SOURCE_DIR "/../shared/data/fixtures_vectors/raw/";
+const std::string kFixtures = source_path("tests/fixtures/tokenizer/");
+const std::string kVectors = source_path("../shared/data/fixtures_vectors/raw/");
 
 std::vector<std::string> words(std::string_view text) {
   std::vector<std::string> all;

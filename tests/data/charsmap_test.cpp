@@ -11,11 +11,12 @@
 #include "data/tokenizers/graphemes.h"
 #include "data/tokenizers/json_place.h"
 #include "data/tokenizers/precompiled_normalizer.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
 
-const std::string kFixtures = ATTUNE_SOURCE_DIR "/tests/fixtures/sentencepiece/";
+const std::string kFixtures = source_path("tests/fixtures/sentencepiece/");
 
 std::vector<std::string> clusters(const std::string& text) {
   std::vector<std::string> out;

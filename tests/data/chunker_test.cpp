@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "data/chunks/near_duplicates.h"
 #include "data/chunks/words.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -223,9 +224,9 @@ void expect_sound(const std::vector<Document>& documents, const Tokenizer& token
 }
 
 TEST(ChunkerTest, IsSoundInFiveLanguages) {
-  const std::string folder = ATTUNE_SOURCE_DIR "/../shared/data/xquad/raw/";
+  const std::string folder = source_path("../shared/data/xquad/raw/");
   if (!file_exists(folder + "xquad.en.json")) GTEST_SKIP() << "needs shared/data/xquad";
-  const auto tokenizer = load_tokenizer(ATTUNE_SOURCE_DIR "/tests/fixtures/tokenizer");
+  const auto tokenizer = load_tokenizer(source_path("tests/fixtures/tokenizer"));
   for (const char* language : {"en", "de", "es", "zh", "ar"}) {
     std::vector<Document> documents;
     const Json file = read_json_file(folder + "xquad." + language + ".json");
@@ -244,14 +245,14 @@ TEST(ChunkerTest, IsSoundInFiveLanguages) {
 
 // Markdown as it stands, line by line: code, tables, references, no end of sentences.
 TEST(ChunkerTest, IsSoundOnTheRustBook) {
-  const std::string folder = ATTUNE_SOURCE_DIR "/../shared/data/docs_rustbook/raw/src";
+  const std::string folder = source_path("../shared/data/docs_rustbook/raw/src");
   if (!file_exists(folder)) GTEST_SKIP() << "needs shared/data/docs_rustbook";
   std::vector<Document> documents;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ".md")
       documents.push_back(document({{{}, read_file(entry.path().string())}}));
   ASSERT_GT(documents.size(), 100U);
-  const auto tokenizer = load_tokenizer(ATTUNE_SOURCE_DIR "/tests/fixtures/tokenizer");
+  const auto tokenizer = load_tokenizer(source_path("tests/fixtures/tokenizer"));
   expect_sound(documents, *tokenizer, ChunkConfig());
 }
 

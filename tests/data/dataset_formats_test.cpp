@@ -14,6 +14,7 @@
 #include "data/row_reader.h"
 #include "data/training_data.h"
 #include "tests/core/scratch.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -182,7 +183,7 @@ TEST_F(DatasetFormatsTest, TablesAreConvertedBothWays) {
 }
 
 TEST_F(DatasetFormatsTest, DataSetsAreConvertedBothWays) {
-  const std::string golden = ATTUNE_SOURCE_DIR "/tests/fixtures/qa_dataset/python.json";
+  const std::string golden = source_path("tests/fixtures/qa_dataset/python.json");
   const auto whole = EmbeddingQAFinetuneDataset::from_json(golden);
   EmbeddingQAFinetuneDataset dataset;
   dataset.corpus = whole.corpus;

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -135,7 +136,7 @@ TEST(JsonTokenizer, FirstNeedsTheTextsBeginning) {
 }
 
 const Json& kinds() {
-  static const Json file = read_json_file(ATTUNE_SOURCE_DIR "/tests/fixtures/tokenizer/kinds.json");
+  static const Json file = read_json_file(source_path("tests/fixtures/tokenizer/kinds.json"));
   return file;
 }
 

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/parallel.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -120,8 +121,7 @@ TEST(MarkdownReaderTest, ManyThreadsReadTheSame) {
 }
 
 TEST(MarkdownReaderTest, TheRustBook) {
-  const std::string folder =
-      std::string(ATTUNE_SOURCE_DIR) + "/../shared/data/docs_rustbook/raw/src";
+  const std::string folder = source_path("../shared/data/docs_rustbook/raw/src");
   if (!std::filesystem::exists(folder))
     GTEST_SKIP() << "the data sets are not beside the repository";
   const std::string path = folder + "/ch04-01-what-is-ownership.md";

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "tests/core/scratch.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -145,8 +146,7 @@ TEST_F(PdfReaderTest, FailuresOfPdftotext) {
 }
 
 TEST_F(PdfReaderTest, TheReportOfUber) {
-  const std::string path =
-      std::string(ATTUNE_SOURCE_DIR) + "/../shared/data/docs_misc/raw/uber_10q_march_2022.pdf";
+  const std::string path = source_path("../shared/data/docs_misc/raw/uber_10q_march_2022.pdf");
   if (is_absent()) GTEST_SKIP() << "there is no pdftotext (poppler-utils)";
   if (!fs::exists(path)) GTEST_SKIP() << "the data sets are not beside the repository";
   const DocumentContent document = read_pdf(path);

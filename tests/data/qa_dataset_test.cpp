@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -56,7 +57,7 @@ EmbeddingQAFinetuneDataset small() {
 }
 
 TEST_F(QaDatasetTest, WritesWhatPythonWrites) {
-  const std::string golden = ATTUNE_SOURCE_DIR "/tests/fixtures/qa_dataset/python.json";
+  const std::string golden = source_path("tests/fixtures/qa_dataset/python.json");
   const auto dataset = EmbeddingQAFinetuneDataset::from_json(golden);
   EXPECT_EQ(dataset.queries.ids(), (std::vector<std::string>{"q2", "q1", "q3"}));
   EXPECT_EQ(dataset.relevant_docs, (std::vector<std::vector<std::int64_t>>{{0, 1}, {}, {2}}));
@@ -131,7 +132,7 @@ TEST_F(QaDatasetTest, AHundredThousandEntriesInLinearTime) {
 }
 
 TEST_F(QaDatasetTest, ReadsEverySharedDataset) {
-  const std::string shared = ATTUNE_SOURCE_DIR "/../shared/data";
+  const std::string shared = source_path("../shared/data");
   if (!fs::exists(shared)) GTEST_SKIP() << "the shared data sets are not beside the repository";
   int read = 0;
   for (const auto& entry : fs::recursive_directory_iterator(shared)) {

@@ -10,11 +10,12 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/json.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
 
-const std::string kFixtures = ATTUNE_SOURCE_DIR "/tests/fixtures/samplers/";
+const std::string kFixtures = source_path("tests/fixtures/samplers/");
 
 TEST(SamplersTest, RandpermEqualsTorch) {
   const Json fixture = read_json_file(kFixtures + "randperm.json");

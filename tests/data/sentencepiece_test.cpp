@@ -18,13 +18,14 @@
 #include "core/json.h"
 #include "data/tokenizers/sentencepiece_files.h"
 #include "tests/core/scratch.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kFixtures = ATTUNE_SOURCE_DIR "/tests/fixtures/sentencepiece/";
+const std::string kFixtures = source_path("tests/fixtures/sentencepiece/");
 using Ids = std::vector<std::int32_t>;
 using Proto = sentencepiece::ModelProto;
 

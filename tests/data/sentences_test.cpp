@@ -12,6 +12,7 @@
 #include "core/json.h"
 #include "data/chunks/words.h"
 #include "data/tokenizers/characters.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -155,9 +156,9 @@ TEST(SentencesTest, TakesLinearTime) {
 // missing, read one by one, 23 are the peers' mistakes ("el Sr.|Costa", "et al.|1998", Arabic
 // initials); the other 4 are Arabic: variables that end a sentence, typing errors in its spaces.
 TEST(SentencesTest, AgreesWithPeersOnXquad) {
-  const std::string folder = ATTUNE_SOURCE_DIR "/../shared/data/xquad/raw/";
+  const std::string folder = source_path("../shared/data/xquad/raw/");
   if (!file_exists(folder + "xquad.en.json")) GTEST_SKIP() << "needs shared/data/xquad";
-  const Json peers = read_json_file(ATTUNE_SOURCE_DIR "/tests/fixtures/sentences/xquad.json");
+  const Json peers = read_json_file(source_path("tests/fixtures/sentences/xquad.json"));
   struct Bounds {
     const char* language;
     double of_both, in_either;

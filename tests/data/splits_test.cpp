@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "data/chunks/near_duplicates.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -64,7 +65,7 @@ TEST(SplitGroupsTest, EveryPartGetsAGroupWhileThereAreAny) {
 }
 
 TEST(SplitGroupsTest, RefusesSharesThatMeanNothing) {
-  for (const std::vector<double> shares :
+  for (const std::vector<double>& shares :
        {std::vector<double>{}, {0, 0}, {1, -0.1}, {1, std::nan("")}, {1e308, 1e308}})
     EXPECT_THROW(split_groups(3, {}, shares, 0), Error);
 }
@@ -172,7 +173,7 @@ TEST(SplitDatasetTest, QueriesThatDifferInCaseOrSpaceStayTogether) {
 }
 
 TEST(SplitDatasetTest, RealDataIsSplitWithoutLeaks) {
-  const std::string path = ATTUNE_SOURCE_DIR "/../shared/data/xquad/retrieval/test.en.json";
+  const std::string path = source_path("../shared/data/xquad/retrieval/test.en.json");
   if (!file_exists(path)) GTEST_SKIP() << "needs shared/data/xquad";
   const auto whole = EmbeddingQAFinetuneDataset::from_json(path);
   const auto parts = split_dataset(whole, std::vector<double>{0.8, 0.1, 0.1}, 0.5, 42);

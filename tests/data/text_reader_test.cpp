@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/file.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -50,8 +51,7 @@ TEST(TextReaderTest, ALineOfAHundredMegabytes) {
 }
 
 TEST(TextReaderTest, TheTextOfNewYork) {
-  const std::string path =
-      std::string(ATTUNE_SOURCE_DIR) + "/../shared/data/docs_misc/raw/nyc_text.txt";
+  const std::string path = source_path("../shared/data/docs_misc/raw/nyc_text.txt");
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "the data sets are not beside the repository";
   const std::string text = read(read_file(path));
   EXPECT_TRUE(

@@ -16,13 +16,14 @@
 #include "core/error.h"
 #include "data/lines.h"
 #include "tests/core/scratch.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kModel = ATTUNE_SOURCE_DIR "/tests/fixtures/tiny_bert";
+const std::string kModel = source_path("tests/fixtures/tiny_bert");
 
 std::vector<std::string> make_texts(int count) {
   std::vector<std::string> texts;

@@ -11,11 +11,12 @@
 #include "core/json.h"
 #include "data/tokenizers/json_place.h"
 #include "data/tokenizers/tokenizer.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
 
-const std::string kFixtures = ATTUNE_SOURCE_DIR "/tests/fixtures/sentencepiece/";
+const std::string kFixtures = source_path("tests/fixtures/sentencepiece/");
 using Ids = std::vector<std::int32_t>;
 
 Ids ids_of(const UnigramModel& model, std::string_view piece) {

@@ -11,14 +11,15 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "data/tokenizers/wordpiece_files.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kFixtures = ATTUNE_SOURCE_DIR "/tests/fixtures/tokenizer/";
-const std::string kVectors = ATTUNE_SOURCE_DIR "/../shared/data/fixtures_vectors/raw/";
+const std::string kFixtures = source_path("tests/fixtures/tokenizer/");
+const std::string kVectors = source_path("../shared/data/fixtures_vectors/raw/");
 using Ids = std::vector<std::int32_t>;
 
 Json tiny_json() { return read_json_file(kFixtures + "tokenizer.json"); }

@@ -17,11 +17,12 @@
 #include "data/tokenizers/charsmap.h"
 #include "data/tokenizers/json_tokenizer.h"
 #include "data/tokenizers/sentencepiece_model.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
 
-const std::string kFixtures = ATTUNE_SOURCE_DIR "/tests/fixtures/sentencepiece/";
+const std::string kFixtures = source_path("tests/fixtures/sentencepiece/");
 const std::vector<std::string> kTexts = {"",
                                          "the model reads",
                                          "  a\t\n\u3000x ",

@@ -12,12 +12,13 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "data/tokenizers/json_tokenizer.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
 
 const Json& kinds() {
-  static const Json file = read_json_file(ATTUNE_SOURCE_DIR "/tests/fixtures/tokenizer/kinds.json");
+  static const Json file = read_json_file(source_path("tests/fixtures/tokenizer/kinds.json"));
   return file;
 }
 

@@ -67,7 +67,9 @@ TEST(Attention, DenseOperatorsGiveTheSameNumbersAndGradients) {
       });
       EXPECT_LT(difference(kernel.out, dense.out), 3e-6);
       EXPECT_LT(difference(kernel.qkv, dense.qkv), 2e-5);
-      if (with_bias) EXPECT_LT(difference(kernel.bias, dense.bias), 5e-5);
+      if (with_bias) {
+        EXPECT_LT(difference(kernel.bias, dense.bias), 5e-5);
+      }
     }
 }
 
@@ -94,7 +96,9 @@ TEST(CudaAttention, EqualsTheProcessorsForEveryKind) {
                       });
         EXPECT_LT(difference(ours.out.cpu(), expected.out), tolerance);
         EXPECT_LT(difference(ours.qkv.cpu(), expected.qkv), 4 * tolerance);
-        if (with_bias) EXPECT_LT(difference(ours.bias.cpu(), expected.bias), 20 * tolerance);
+        if (with_bias) {
+          EXPECT_LT(difference(ours.bias.cpu(), expected.bias), 20 * tolerance);
+        }
       }
 }
 

@@ -11,6 +11,7 @@
 #include "core/durable.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "tests/support/paths.h"
 #include "tests/support/tiny_bert.h"
 
 namespace attune {
@@ -38,7 +39,7 @@ std::string refusal(const std::string& bytes) {
 }
 
 TEST(Weights, AcceptAndRefuseWhatTheFormatsOwnTestsDo) {
-  const std::string folder = ATTUNE_SOURCE_DIR "/../shared/data/fixtures_safetensors/raw/";
+  const std::string folder = source_path("../shared/data/fixtures_safetensors/raw/");
   if (!std::filesystem::exists(folder))
     GTEST_SKIP() << "the shared data set fixtures_safetensors is absent";
   for (const Json& test : read_json_file(folder + "manifest.json")["cases"]) {

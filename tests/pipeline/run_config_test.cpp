@@ -7,6 +7,7 @@
 #include "core/config_documenter.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -185,7 +186,7 @@ TEST(RunConfig, PromptsThatWereNotGivenStayTheModels) {
 
 TEST(RunConfig, EveryShippedConfigurationIsRightAndPrintsBackEqual) {
   int seen = 0;
-  const std::string folder = std::string(ATTUNE_SOURCE_DIR) + "/configs";
+  const std::string folder = source_path("configs");
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (entry.path().extension() != ".yaml") continue;
     ++seen;
@@ -202,7 +203,7 @@ TEST(RunConfig, EveryShippedConfigurationIsRightAndPrintsBackEqual) {
 }
 
 TEST(RunConfig, DocumentationIsUpToDate) {
-  const std::string page = read_file(std::string(ATTUNE_SOURCE_DIR) + "/docs/configuration.md");
+  const std::string page = read_file(source_path("docs/configuration.md"));
   EXPECT_NE(page.find(document_config<RunConfig>()), std::string::npos)
       << "docs/configuration.md is behind the code: build/release/attune config doc > "
          "docs/configuration.md";

@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "data/qa_dataset.h"
 #include "pipeline/stage_record.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
@@ -34,7 +35,7 @@ class RunStages : public ::testing::Test {
     config_.chunks.min_words = 3;
     config_.generate.split.validation_share = 0.3;
     config_.generate.split.question_pages = {"page5.html"};
-    config_.model.base = std::string(ATTUNE_SOURCE_DIR) + "/tests/fixtures/tiny_bert";
+    config_.model.base = source_path("tests/fixtures/tiny_bert");
     config_.train.epochs = 1;
     config_.train.batch_size = 4;
   }

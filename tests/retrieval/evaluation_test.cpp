@@ -10,11 +10,12 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
 
-const std::string kShared = std::string(ATTUNE_SOURCE_DIR) + "/../shared/data/";
+const std::string kShared = source_path("../shared/data/");
 
 // Embeds by a rule made for the test, and remembers how it was asked.
 class FakeEmbedding : public BaseEmbedding {

@@ -13,12 +13,13 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 namespace {
 
-const std::string kFixtures = std::string(ATTUNE_SOURCE_DIR) + "/tests/fixtures/metrics/";
-const std::string kShared = std::string(ATTUNE_SOURCE_DIR) + "/../shared/data/";
+const std::string kFixtures = source_path("tests/fixtures/metrics/");
+const std::string kShared = source_path("../shared/data/");
 
 // Reads a file of the shared data sets; none where they are absent.
 std::optional<Json> shared_json(const std::string& name) {

@@ -16,6 +16,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "tests/core/scratch.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 
@@ -25,10 +26,9 @@ class FakeLlmServer {
       : is_tls_(!certificate.empty()) {
     ::setenv("no_proxy", "*", 1);
     write_file_durably(scratch_ / "plan.json", plan);
-    std::vector<std::string> words = {
-        "python3", ATTUNE_SOURCE_DIR "/tests/oracles/fake_llm_server.py",
-        "--plan",  scratch_ / "plan.json",
-        "--log",   scratch_ / "log.jsonl"};
+    std::vector<std::string> words = {"python3", source_path("tests/oracles/fake_llm_server.py"),
+                                      "--plan",  scratch_ / "plan.json",
+                                      "--log",   scratch_ / "log.jsonl"};
     if (is_tls_) words.insert(words.end(), {"--tls", certificate});
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());

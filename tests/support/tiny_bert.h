@@ -13,10 +13,11 @@
 #include "core/json.h"
 #include "data/qa_dataset.h"
 #include "models/embedding_model.h"
+#include "tests/support/paths.h"
 
 namespace attune {
 
-inline const std::string kTinyBert = ATTUNE_SOURCE_DIR "/tests/fixtures/tiny_bert";
+inline const std::string kTinyBert = source_path("tests/fixtures/tiny_bert");
 
 inline const Json& tiny_golden() {
   static const Json golden = read_json_file(kTinyBert + "/golden.json");

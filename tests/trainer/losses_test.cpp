@@ -238,9 +238,12 @@ TEST(EveryLoss, RowsThatDoNotFitAreRefused) {
     const auto loss = make_loss(c.config);
     loss->check({"rows", c.columns, c.labels_per_row}, 6);
     EXPECT_THROW(loss->check({"rows", 1, c.labels_per_row}, 6), Error) << c.name;
-    if (c.labels_per_row > 0) EXPECT_THROW(loss->check({"rows", c.columns, 7}, 6), Error) << c.name;
-    if (!c.config.matryoshka.dims.empty())
+    if (c.labels_per_row > 0) {
+      EXPECT_THROW(loss->check({"rows", c.columns, 7}, 6), Error) << c.name;
+    }
+    if (!c.config.matryoshka.dims.empty()) {
       EXPECT_THROW(loss->check({"rows", c.columns, c.labels_per_row}, 5), Error) << c.name;
+    }
   }
 }
 
