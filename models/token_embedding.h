@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "models/layer_norm.h"
 #include "models/packed_tokens.h"
 
 namespace attune {
@@ -21,5 +22,11 @@ struct EmbeddingTables {
 // word[id] + token_type[0] + position[place], [tokens, width] fp32, differentiable: on the
 // processor backward adds the rows it has to the gradients and touches no other row.
 at::Tensor embed_tokens(const PackedTokens& tokens, const EmbeddingTables& tables);
+
+// dropout(LayerNorm(of that sum)), differentiable: `rows` says which rows are read, `tokens` where
+// they stand in their texts, by which dropout's masks go. One pass over memory on a GPU.
+Stream embed_layer_norm(const PackedTokens& rows, const EmbeddingTables& tables,
+                        const LayerNorm& norm, const PackedTokens& tokens, const Dropout& dropout,
+                        at::ScalarType compute);
 
 }  // namespace attune

@@ -10,7 +10,6 @@
 
 #include "models/activation.h"
 #include "models/attention.h"
-#include "models/dropout.h"
 #include "models/encoders/parameter_plan.h"
 #include "models/recompute.h"
 
@@ -191,22 +190,17 @@ at::Tensor PostNormEncoder::distance_bias(std::int64_t longest) const {
   return distance_bias_.index_select(0, near).t().contiguous();
 }
 
-at::Tensor PostNormEncoder::embed(const PackedTokens& tokens) const {
-  if (!config_.positions_after_padding) return embed_tokens(tokens, embeddings_);
-  return embed_tokens(
-      with_positions(tokens, positions_after(config_.padding_token, tokens), config_.positions),
-      embeddings_);
-}
-
 at::Tensor PostNormEncoder::forward(const PackedTokens& tokens,
                                     const ForwardOptions& options) const {
-  const at::Tensor embedded = add_layer_norm(embed(tokens), /*residual=*/{}, embedding_norm_,
-                                             tokens, /*dropout=*/{}, at::kFloat)
-                                  .residual;
-  const at::Tensor x = dropout(embedded, tokens,
-                               Dropout::make(active(config_.dropout, options), options.seed,
-                                             options.step, 0, DropoutSite::kEmbeddings));
-  Stream stream{x, x.to(options.compute)};
+  const Dropout mask = Dropout::make(active(config_.dropout, options), options.seed, options.step,
+                                     0, DropoutSite::kEmbeddings);
+  const PackedTokens rows =
+      config_.positions_after_padding
+          ? with_positions(tokens, positions_after(config_.padding_token, tokens),
+                           config_.positions)
+          : tokens;
+  Stream stream =
+      embed_layer_norm(rows, embeddings_, embedding_norm_, tokens, mask, options.compute);
   for (int i = 0; i < config_.layers; ++i)
     stream = run_layer(stream, options, [this, i, tokens, options](const Stream& below) {
       return layer_forward(below, i, tokens, options);

@@ -70,7 +70,6 @@ class PostNormEncoder : public Encoder {
     Linear qkv, attention_output, intermediate, output;
     LayerNorm attention_norm, output_norm;
   };
-  at::Tensor embed(const PackedTokens& tokens) const;
   // [heads, 2 * longest - 1]: AttentionSpec::bias.
   at::Tensor distance_bias(std::int64_t longest) const;
   at::Tensor intermediate(const at::Tensor& x, const Linear& layer, const PackedTokens& tokens,

@@ -138,15 +138,11 @@ at::Tensor RotaryBertEncoder::forward(const PackedTokens& tokens,
                                       const ForwardOptions& options) const {
   const PackedTokens placed = with_positions(
       tokens, at::zeros(tokens.positions.sizes(), tokens.positions.options()), /*rows=*/1);
-  const at::Tensor embedded =
-      add_layer_norm(embed_tokens(placed, embeddings_), /*residual=*/{}, embedding_norm_, tokens,
-                     /*dropout=*/{}, at::kFloat)
-          .residual;
-  const at::Tensor x = dropout(embedded, tokens,
-                               Dropout::make(active(config_.dropout, options), options.seed,
-                                             options.step, 0, DropoutSite::kEmbeddings));
+  const Dropout mask = Dropout::make(active(config_.dropout, options), options.seed, options.step,
+                                     0, DropoutSite::kEmbeddings);
   const RotaryAngles angles = rotary_angles(config_.rotary, tokens);
-  Stream stream{x, x.to(options.compute)};
+  Stream stream =
+      embed_layer_norm(placed, embeddings_, embedding_norm_, tokens, mask, options.compute);
   for (int i = 0; i < config_.layers; ++i)
     stream = run_layer(stream, options, [this, i, angles, tokens, options](const Stream& x) {
       return layer_forward(x, i, angles, tokens, options);

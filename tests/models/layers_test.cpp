@@ -235,6 +235,41 @@ TEST(TokenEmbedding, EqualsTheSumOfItsTablesWithTheirGradients) {
                std::exception);
 }
 
+TEST(TokenEmbedding, WithItsLayerNormAndDropoutEqualsTheThreeApart) {
+  PackedBatch batch;
+  const std::vector<std::int32_t> ids = {3, 0, 3, 5, 6, 1};
+  batch.add(ids.data(), 6, 7, 0);
+  batch.add(ids.data(), 2, 8, 0);
+  const PackedTokens tokens = to_device(batch, at::kCPU);
+  // Rows of another place than the token's, which dropout must not go by.
+  const PackedTokens rows = with_positions(tokens, tokens.positions + 2, 9);
+  const std::vector<at::Tensor> inputs = {at::randn({7, 24}), at::randn({9, 24}),
+                                          at::randn({2, 24}), at::randn({24}), at::randn({24})};
+  const at::Tensor weights = at::randn({8, 24});
+  for (double probability : {0.0, 0.3}) {
+    const Dropout mask = Dropout::make(probability, 1, 2, 0, DropoutSite::kEmbeddings);
+    const auto ours = [&](at::ScalarType compute) {
+      return run(inputs, weights, [&](const auto& in) {
+        const Stream y = embed_layer_norm(rows, {in[0], in[1], in[2], /*padding_row=*/0},
+                                          {in[3], in[4], 1e-12}, tokens, mask, compute);
+        return y.residual * 2 + y.input;
+      });
+    };
+    const Gradients expected = run(inputs, weights, [&](const auto& in) {
+      const at::Tensor sum = at::embedding(in[0], rows.ids, 0) + in[2].select(0, 0) +
+                             at::embedding(in[1], rows.positions);
+      return 3 * dropout(at::layer_norm(sum, {24}, in[3], in[4], 1e-12), tokens, mask);
+    });
+    const Gradients exact = ours(at::kFloat), rounded = ours(at::kBFloat16);
+    EXPECT_LT(worst(exact.value, expected.value), 2e-5);
+    EXPECT_LT(worst(rounded.value, expected.value), 0.1);
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_LT(worst(exact.grads[i], expected.grads[i]), 2e-4) << i;
+      EXPECT_LT(worst(rounded.grads[i], expected.grads[i]), 0.5) << i;
+    }
+  }
+}
+
 at::Tensor plain_attention(const at::Tensor& qkv, const std::vector<int>& lengths, int heads,
                            int head_dim) {
   std::vector<at::Tensor> outputs;
