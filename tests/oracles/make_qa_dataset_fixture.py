@@ -1,11 +1,13 @@
 """Writes tests/fixtures/qa_dataset/python.json as LlamaIndex's save_json does: json.dump(indent=4).
 
-When llama_index.core is there, the same data also goes through its EmbeddingQAFinetuneDataset and must
-give the same bytes. Run with the peers' Python:
+The same data also goes through its EmbeddingQAFinetuneDataset (llama-index-finetuning 0.4.2) and must give
+the same bytes. Run with the peers' Python:
     .venv/bin/python tests/oracles/make_qa_dataset_fixture.py
 """
 import json
 import pathlib
+
+from parity.datasets import dataset_class
 
 OUT = pathlib.Path(__file__).parent.parent / "fixtures" / "qa_dataset" / "python.json"
 DATA = {
@@ -21,13 +23,8 @@ def main():
     OUT.parent.mkdir(parents=True, exist_ok=True)
     with open(OUT, "w") as file:
         json.dump(DATA, file, indent=4)
-    try:
-        from llama_index.core.evaluation import EmbeddingQAFinetuneDataset
-    except ImportError:
-        print("llama_index.core is not there: written by json.dump alone")
-        return
     again = OUT.with_suffix(".llamaindex")
-    EmbeddingQAFinetuneDataset(**DATA).save_json(str(again))
+    dataset_class()(**DATA).save_json(str(again))
     assert again.read_bytes() == OUT.read_bytes()
     again.unlink()
     print("equal to EmbeddingQAFinetuneDataset.save_json")

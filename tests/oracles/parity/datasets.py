@@ -18,7 +18,7 @@ def _name(package):
     return f"{package} {importlib.metadata.version(package)}"
 
 
-def _dataset_class():
+def dataset_class():
     """EmbeddingQAFinetuneDataset out of its own file: the package around it imports what is not
     there (requirements/llamaindex.in).
     """
@@ -51,7 +51,7 @@ def _differences(expected, got):
 
 def _llamaindex(table, context, folder):
     oracle = _name("llama-index-finetuning")
-    dataset_class = _dataset_class()
+    dataset_class = dataset_class()
     pairs = _pairs(300)
     theirs = dataset_class(
         queries={f"q{i}": query for i, (query, _) in enumerate(pairs)},
