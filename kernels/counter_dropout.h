@@ -2,7 +2,8 @@
 // same for any chunking, thread count, rank or resume, and backward makes it again instead of
 // storing it.
 //
-//   call key = f(seed, step, layer, site)              one per dropout call of a step
+//   step key = f(seed, step)
+//   call key = f(step key, layer, site)                one per dropout call of a step
 //   row key  = f(call key, sequence uid, row of it)    one per token; attention: head and query
 //   keep     = hash32(row key + column) >= p * 2^32
 //
@@ -50,22 +51,31 @@ ATTUNE_HOST_DEVICE Word hash32(Word x) {
   return x ^ (x >> 16);
 }
 
+ATTUNE_HOST_DEVICE std::uint64_t dropout_step_key(std::uint64_t seed, std::int64_t step) {
+  return mix64(mix64(seed + 0x9e3779b97f4a7c15ull) ^ static_cast<std::uint64_t>(step));
+}
+
 // What a kernel needs to know of one dropout call. threshold 0: off.
 struct Dropout {
-  std::uint64_t call_key = 0;
+  std::uint64_t place = 0;      // layer << 8 | site
+  std::uint64_t step_key = 0;   // read where `stored_step_key` is null
   std::uint32_t threshold = 0;  // p * 2^32; an element whose hash is below it is dropped
   float scale = 1;              // 1 / (1 - p)
+  // Where the kernel finds the step's key: work that is recorded once and replayed in every step
+  // (models/recording.h) reads a new one each time.
+  const std::uint64_t* stored_step_key = nullptr;
 
   ATTUNE_HOST_DEVICE bool on() const { return threshold != 0; }
+  ATTUNE_HOST_DEVICE std::uint64_t call_key() const {
+    return mix64((stored_step_key ? *stored_step_key : step_key) ^ place);
+  }
   // probability in [0, 1)
   static Dropout make(double probability, std::uint64_t seed, std::int64_t step, int layer,
                       DropoutSite site) {
     Dropout dropout;
     if (probability <= 0) return dropout;
-    std::uint64_t key = mix64(seed + 0x9e3779b97f4a7c15ull);
-    key = mix64(key ^ static_cast<std::uint64_t>(step));
-    key = mix64(key ^ (static_cast<std::uint64_t>(layer) << 8 | static_cast<std::uint64_t>(site)));
-    dropout.call_key = key;
+    dropout.place = static_cast<std::uint64_t>(layer) << 8 | static_cast<std::uint64_t>(site);
+    dropout.step_key = dropout_step_key(seed, step);
     dropout.threshold = static_cast<std::uint32_t>(probability * 4294967296.0);
     dropout.scale = static_cast<float>(1.0 / (1.0 - probability));
     return dropout;

@@ -177,12 +177,10 @@ Parts expanded(const Parts& parts, const PackedSpec& spec) {
 }
 
 at::Tensor cuda_attention(const at::Tensor& qkv, const PackedTokens& tokens,
-                          const AttentionSpec& given, std::uint64_t dropout_key) {
+                          const AttentionSpec& given, const Dropout& dropout) {
   const PackedSpec spec = packed_spec(given, {});
-  if (given.dropout > 0) {
-    at::Generator generator = at::globalContext().defaultGenerator(qkv.device());
-    generator.set_current_seed(dropout_key);
-  }
+  if (dropout.on() && !dropout.stored_step_key)
+    seed_attention_dropout(qkv.device(), dropout.call_key());
   const bool causal = given.right == 0, flash = qkv.scalar_type() == at::kBFloat16;
   const bool window = given.left >= 0 || given.right > 0;
   if (given.bias.defined() || (window && !flash)) return dense_attention(qkv, tokens, given);
@@ -218,6 +216,12 @@ at::Tensor seen_keys(const at::Tensor& difference, const at::Tensor& lengths,
 }
 
 }  // namespace
+
+void seed_attention_dropout(const at::Device& device, std::uint64_t key) {
+  if (!device.is_cuda()) return;
+  at::Generator generator = at::globalContext().defaultGenerator(device);
+  generator.set_current_seed(key);
+}
 
 at::Tensor dense_attention(const at::Tensor& qkv, const PackedTokens& tokens,
                            const AttentionSpec& given) {
@@ -256,9 +260,8 @@ at::Tensor dense_attention(const at::Tensor& qkv, const PackedTokens& tokens,
 at::Tensor attention(const at::Tensor& qkv, const PackedTokens& tokens, const AttentionSpec& spec,
                      const ForwardOptions& options, int layer) {
   ATTUNE_ASSERT(!spec.bias.defined() || spec.bias.size(1) + 1 >= 2 * tokens.max_length);
-  const Dropout dropout =
-      Dropout::make(spec.dropout, options.seed, options.step, layer, DropoutSite::kAttention);
-  if (qkv.is_cuda()) return cuda_attention(qkv, tokens, spec, dropout.call_key);
+  const Dropout dropout = options.mask(spec.dropout, layer, DropoutSite::kAttention);
+  if (qkv.is_cuda()) return cuda_attention(qkv, tokens, spec, dropout);
   return CpuAttention::apply(
       qkv.contiguous(), spec.bias.defined() ? std::optional(spec.bias.contiguous()) : std::nullopt,
       tokens.cu_seqlens, tokens.sequence_uid, packed_spec(spec, dropout));

@@ -4,8 +4,8 @@
 //   CUDA fp32   ATen's memory-efficient attention, variable length; windows by dense_attention
 //   CUDA, bias  dense_attention
 // On the processor dropout is the counter's, so it is the same for any chunking. CUDA's kernels key
-// their own dropout by the place in the call: equal only for equal chunks (seeded by seed, step,
-// layer).
+// their own dropout by the place in the call: equal only for equal chunks. It is seeded by seed,
+// step and layer; with ForwardOptions::stored_step_key once a step, by who stores that.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,9 @@ struct AttentionSpec {
 // heads * head_dim] of the same type; differentiable. Every sequence attends to itself only.
 at::Tensor attention(const at::Tensor& qkv, const PackedTokens& tokens, const AttentionSpec& spec,
                      const ForwardOptions& options, int layer);
+
+// For the CUDA kernels' own dropout; on the processor there is nothing to do.
+void seed_attention_dropout(const at::Device& device, std::uint64_t key);
 
 // The same by ATen's operators on padded sequences, in memory of sequences * heads * longest^2, on
 // any device; its dropout is ATen's.

@@ -218,9 +218,8 @@ at::Tensor apply(const at::Tensor& x, const Linear& layer, const at::Tensor& add
 // scale * dropout(x) A^T B^T, [n, rows] of type `compute`. The scale stands at the narrow place.
 at::Tensor low_rank_product(const at::Tensor& x, const LowRank& part, const PackedTokens& tokens,
                             const ForwardOptions& options) {
-  const at::Tensor kept = dropout(x, tokens,
-                                  Dropout::make(options.training ? part.dropout : 0, options.seed,
-                                                options.step, part.encoder_layer, part.site));
+  const at::Tensor kept = dropout(
+      x, tokens, options.mask(options.training ? part.dropout : 0, part.encoder_layer, part.site));
   const at::Tensor inner = linear(kept, Linear{part.a, {}}, options.compute) * part.scale;
   return linear(inner, Linear{part.b, {}}, options.compute);
 }

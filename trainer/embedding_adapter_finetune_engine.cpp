@@ -216,7 +216,7 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
                         "again with the artifact"));
 
   Trainer trainer(embed_rows(batches.vectors().to(device), *adapter, sides), parameters, *loss,
-                  guided, options_.train, options_.seed, /*records=*/true);
+                  guided, options_.train, options_.seed);
   DecayTowardsStart decay(parameters, options_.train.weight_decay);
   if (!parity) trainer.add(decay);
   const Subject subject{embedding, parameters, describe_device(device),

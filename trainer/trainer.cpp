@@ -21,18 +21,6 @@ namespace {
 
 constexpr int kMaxMemoryRetries = 8;
 
-// Whether a forward differs from step to step for equal texts. Its masks are keyed by the step, on
-// the host: such work cannot be recorded.
-bool draws_dropout(const EmbeddingModel& model, const ForwardOptions& options) {
-  if (model.lora().rank > 0) return true;  // may have dropout of its own
-  if (options.dropout) return *options.dropout > 0;
-  for (const auto& [key, value] : model.directory().config.items())
-    if ((key.find("dropout") != std::string::npos || key.find("pdrop") != std::string::npos) &&
-        !(value.is_number() && value == 0))
-      return true;
-  return false;
-}
-
 ParameterStore& trainable(ParameterStore& parameters) {
   parameters.enable_training();
   return parameters;
@@ -55,15 +43,13 @@ Trainer::Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& sou
                  const TrainConfig& config, std::uint64_t seed)
     : Trainer([&model](const PackedTokens& tokens,
                        const ForwardOptions& options) { return model.embed(tokens, options); },
-              model.parameters(), loss, source, config, seed,
-              !draws_dropout(model, training_options(config, seed, 0))) {
+              model.parameters(), loss, source, config, seed) {
   if (has_device_kernels(parameters_.values()) && config.precision == "bf16")
     model.enable_working_copy();
 }
 
 Trainer::Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss,
-                 const BatchSource& source, const TrainConfig& config, std::uint64_t seed,
-                 bool records)
+                 const BatchSource& source, const TrainConfig& config, std::uint64_t seed)
     : embed_(std::move(embed)),
       parameters_(parameters),
       loss_(loss),
@@ -83,12 +69,13 @@ Trainer::Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss,
   const bool on_device = has_device_kernels(values);
   // After a step that is not finite the others must not know of it but by its having ended the run.
   runs_ahead_ = on_device && config.on_nonfinite == "raise";
-  if (on_device && records && !config.recompute && config.accumulate == 1 &&
-      loss.reads_places_alone())
-    graphs_.emplace(
-        values.device(), [this](const PackedTokens& tokens, const TrainingBatch& batch) {
-          return backward_of_one_chunk(tokens, batch, training_options(config_, seed_, 0), 1);
-        });
+  if (on_device && !config.recompute && config.accumulate == 1 && loss.reads_places_alone())
+    graphs_.emplace(values.device(), [this](const PackedTokens& tokens, const TrainingBatch& batch,
+                                            const std::uint64_t* step_key) {
+      ForwardOptions options = training_options(config_, seed_, 0);
+      options.stored_step_key = step_key;
+      return backward_of_one_chunk(tokens, batch, options, 1);
+    });
 }
 
 // Adds the gradient of the mean loss of the step's batches. Returns that loss.
@@ -118,7 +105,7 @@ at::Tensor Trainer::forward_backward(const BatchPlan& plan, const ForwardOptions
   if (plan.chunks.size() == 1) {
     const PackedBatch& chunk = plan.chunks[0];
     return graphs_ && chunk.num_tokens() <= StepGraphs::kMostTokens
-               ? graphs_->run(chunk, plan.batch)
+               ? graphs_->run(chunk, plan.batch, dropout_step_key(options.seed, options.step))
                : backward_of_one_chunk(to_device(chunk, device), plan.batch, options, weight);
   }
   std::vector<at::Tensor> parts;

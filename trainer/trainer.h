@@ -44,9 +44,9 @@ ForwardOptions training_options(const TrainConfig& config, std::uint64_t seed, s
 class Trainer {
  public:
   // All references outlive the trainer. The parameters, through which `embed` goes, are made
-  // trainable. `records`: its work can be recorded, see StepGraphs.
+  // trainable. `embed` can be recorded: see StepGraphs.
   Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss, const BatchSource& source,
-          const TrainConfig& config, std::uint64_t seed, bool records = false);
+          const TrainConfig& config, std::uint64_t seed);
   // A whole encoder.
   Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& source,
           const TrainConfig& config, std::uint64_t seed);

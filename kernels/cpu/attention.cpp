@@ -130,7 +130,7 @@ void transpose(const Item& item, const float* from, float* to) {
 std::uint32_t row_key(const Dropout& dropout, const Item& item, int head, int query) {
   if (!dropout.on()) return 0;
   return dropout_row_key(
-      dropout.call_key, item.uid,
+      dropout.call_key(), item.uid,
       static_cast<std::uint64_t>(head) << 32 | static_cast<std::uint64_t>(query));
 }
 

@@ -30,7 +30,7 @@ std::vector<double> sum_rows(const EmbeddingRows& r, std::int64_t width, std::in
 // What an element is multiplied with.
 double mask(const AddLayerNorm& norm, std::int64_t row, std::int64_t column) {
   if (!norm.dropout.on()) return 1;
-  const std::uint32_t key = dropout_row_key(norm.dropout.call_key, norm.token_uid[row],
+  const std::uint32_t key = dropout_row_key(norm.dropout.call_key(), norm.token_uid[row],
                                             static_cast<std::uint64_t>(norm.positions[row]));
   return hash32(key + static_cast<std::uint32_t>(column)) >= norm.dropout.threshold
              ? norm.dropout.scale

@@ -8,7 +8,7 @@ namespace {
 
 std::uint32_t row_key(const AddLayerNorm& norm, std::int64_t row) {
   if (!norm.dropout.on()) return 0;
-  return dropout_row_key(norm.dropout.call_key, norm.token_uid[row],
+  return dropout_row_key(norm.dropout.call_key(), norm.token_uid[row],
                          static_cast<std::uint64_t>(norm.positions[row]));
 }
 

@@ -15,7 +15,7 @@ struct RowDropout {
                                         const std::int32_t* positions, std::int64_t row)
       : threshold(dropout.threshold), scale(dropout.scale) {
     if (threshold != 0)
-      key = dropout_row_key(dropout.call_key, token_uid[row],
+      key = dropout_row_key(dropout.call_key(), token_uid[row],
                             static_cast<std::uint64_t>(positions[row]));
   }
   // x[i] is at column + i.

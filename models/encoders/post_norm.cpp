@@ -19,10 +19,6 @@ namespace {
 constexpr int kWidestHead = 256;
 constexpr const char* kDistanceBias = "encoder.relative_attention_bias.weight";
 
-double active(double model_probability, const ForwardOptions& options) {
-  return options.training ? options.dropout.value_or(model_probability) : 0;
-}
-
 std::string layer_name(const PostNormNames& names, int index) {
   return str_cat(names.layers, ".", index, ".");
 }
@@ -170,10 +166,10 @@ Stream PostNormEncoder::layer_forward(const Stream& stream, int index, const Pac
                                       const ForwardOptions& options) const {
   const Layer& layer = layers_[index];
   const auto mask = [&](DropoutSite site) {
-    return Dropout::make(active(config_.dropout, options), options.seed, options.step, index, site);
+    return options.mask(options.probability(config_.dropout), index, site);
   };
   AttentionSpec spec{config_.heads, config_.width / config_.heads,
-                     active(config_.attention_dropout, options)};
+                     options.probability(config_.attention_dropout)};
   if (distance_bias_.defined()) spec.bias = distance_bias(tokens.max_length);
   const at::Tensor context =
       attention(linear(stream.input, layer.qkv, tokens, options), tokens, spec, options, index);
@@ -192,8 +188,8 @@ at::Tensor PostNormEncoder::distance_bias(std::int64_t longest) const {
 
 at::Tensor PostNormEncoder::forward(const PackedTokens& tokens,
                                     const ForwardOptions& options) const {
-  const Dropout mask = Dropout::make(active(config_.dropout, options), options.seed, options.step,
-                                     0, DropoutSite::kEmbeddings);
+  const Dropout mask =
+      options.mask(options.probability(config_.dropout), 0, DropoutSite::kEmbeddings);
   const PackedTokens rows =
       config_.positions_after_padding
           ? with_positions(tokens, positions_after(config_.padding_token, tokens),

@@ -13,15 +13,9 @@ namespace {
 
 constexpr int kWidestHead = 256;
 
-double active(double model_probability, const ForwardOptions& options) {
-  if (model_probability < 0 || !options.training) return 0;
-  return options.dropout.value_or(model_probability);
-}
-
 at::Tensor dropped(const at::Tensor& x, double model_probability, DropoutSite site, int layer,
                    const PackedTokens& tokens, const ForwardOptions& options) {
-  const Dropout mask =
-      Dropout::make(active(model_probability, options), options.seed, options.step, layer, site);
+  const Dropout mask = options.mask(options.probability(model_probability), layer, site);
   return mask.on() ? dropout(x, tokens, mask).to(x.scalar_type()) : x;
 }
 
@@ -245,7 +239,7 @@ at::Tensor PreNormEncoder::attend(const at::Tensor& x, int index, const RotaryAn
                              {layer.key_norm, c.epsilon, c.norm_offset}, c.heads, c.kv_heads);
   qkv = rotate(qkv, angles, c.heads, c.kv_heads, c.head_dim);
   const PreNormLayers& kind = c.kinds[c.kind_of_layer[index]];
-  const AttentionSpec spec{c.heads,    c.head_dim,        active(c.attention_dropout, options),
+  const AttentionSpec spec{c.heads,    c.head_dim,        options.probability(c.attention_dropout),
                            c.kv_heads, c.attention_scale, kind.left,
                            kind.right};
   const at::Tensor context = attention(qkv, tokens, spec, options, index);

@@ -14,10 +14,6 @@ constexpr int kWidestHead = 256;
 const char* const kStackedQkv = "qkv";
 const char* const kStackedUpGate = "up_gate";
 
-double active(double model_probability, const ForwardOptions& options) {
-  return options.training ? options.dropout.value_or(model_probability) : 0;
-}
-
 std::string layer_name(const RotaryBertNames& names, int index) {
   return str_cat(names.layers, ".", index, ".");
 }
@@ -116,10 +112,10 @@ Stream RotaryBertEncoder::layer_forward(const Stream& stream, int index, const R
                                         const ForwardOptions& options) const {
   const Layer& layer = layers_[index];
   const auto mask = [&](DropoutSite site) {
-    return Dropout::make(active(config_.dropout, options), options.seed, options.step, index, site);
+    return options.mask(options.probability(config_.dropout), index, site);
   };
   const int heads = config_.heads, head_dim = config_.width / heads;
-  const AttentionSpec spec{heads, head_dim, active(config_.attention_dropout, options)};
+  const AttentionSpec spec{heads, head_dim, options.probability(config_.attention_dropout)};
   const at::Tensor qkv =
       rotate(linear(stream.input, layer.qkv, tokens, options), angles, heads, heads, head_dim);
   const at::Tensor context = attention(qkv, tokens, spec, options, index);
@@ -138,8 +134,8 @@ at::Tensor RotaryBertEncoder::forward(const PackedTokens& tokens,
                                       const ForwardOptions& options) const {
   const PackedTokens placed = with_positions(
       tokens, at::zeros(tokens.positions.sizes(), tokens.positions.options()), /*rows=*/1);
-  const Dropout mask = Dropout::make(active(config_.dropout, options), options.seed, options.step,
-                                     0, DropoutSite::kEmbeddings);
+  const Dropout mask =
+      options.mask(options.probability(config_.dropout), 0, DropoutSite::kEmbeddings);
   const RotaryAngles angles = rotary_angles(config_.rotary, tokens);
   Stream stream =
       embed_layer_norm(placed, embeddings_, embedding_norm_, tokens, mask, options.compute);

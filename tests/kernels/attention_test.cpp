@@ -93,7 +93,7 @@ Reference reference(const Data& data) {
           if (p.bias) score += p.bias[h * (2 * p.reach + 1) + p.reach + j - i];
           total += prob[j] = std::exp(score);
         }
-        const std::uint32_t key = dropout_row_key(p.dropout.call_key, p.sequence_uid[s],
+        const std::uint32_t key = dropout_row_key(p.dropout.call_key(), p.sequence_uid[s],
                                                   static_cast<std::uint64_t>(h) << 32 | i);
         for (std::int64_t j = 0; j < length; ++j) {
           prob[j] /= total;

@@ -94,7 +94,7 @@ void check_layer_norm(const LayerNormCase& c, double tolerance) {
 
   std::vector<double> expected_weight(c.width), expected_bias(c.width);
   for (std::int64_t t = 0; t < c.rows; ++t) {
-    const std::uint32_t key = dropout_row_key(norm.dropout.call_key, uid[t], positions[t]);
+    const std::uint32_t key = dropout_row_key(norm.dropout.call_key(), uid[t], positions[t]);
     std::vector<double> s(c.width), mask(c.width, 1), n(c.width), h(c.width);
     double mean = 0, variance = 0, mean_h = 0, mean_hn = 0;
     for (std::int64_t i = 0; i < c.width; ++i) {

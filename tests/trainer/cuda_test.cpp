@@ -167,12 +167,13 @@ TEST_F(Cuda, AStepDoesNotWaitForTheDevice) {
       TrainConfig config = many_steps();
       config.precision = precision;
       config.dropout = dropout;
-      EXPECT_NO_THROW(losses_of(device_, config,
-                                [] {
-                                  c10::cuda::warning_state().set_sync_debug_mode(
-                                      c10::cuda::SyncDebugMode::L_ERROR);
-                                }))
+      std::int64_t replayed = 0;
+      EXPECT_NO_THROW(losses_of(
+          device_, config,
+          [] { c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_ERROR); },
+          &replayed))
           << precision << " " << dropout;
+      EXPECT_GT(replayed, 4) << precision << " " << dropout;
       c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_DISABLED);
     }
 #endif

@@ -3,6 +3,7 @@
 #include "trainer/step_graphs.h"
 
 #include <random>
+#include <set>
 
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
@@ -40,9 +41,12 @@ class StepGraphsTest : public testing::Test {
  protected:
   StepGraphsTest() : model_(load_tiny_bert()) { model_->parameters().enable_training(); }
 
-  StepGraphs::Work work() {
-    return [this](const PackedTokens& tokens, const TrainingBatch& batch) {
-      const at::Tensor vectors = model_->embed(tokens, {});
+  StepGraphs::Work work(const ForwardOptions& given = {}) {
+    return [this, given](const PackedTokens& tokens, const TrainingBatch& batch,
+                         const std::uint64_t* step_key) {
+      ForwardOptions options = given;
+      options.stored_step_key = step_key;
+      const at::Tensor vectors = model_->embed(tokens, options);
       const LossOutput loss = loss_.evaluate(vectors.detach(), batch);
       vectors.backward(loss.gradient);
       return loss.value;
@@ -65,8 +69,8 @@ TEST_F(StepGraphsTest, ReplayingGivesLossAndGradientOfEveryBatchItself) {
   for (int round = 0; round < 60; ++round) {
     const Example example = random_pairs(random);
     const auto [expected_loss, expected] =
-        outcome(work()(to_device(example.tokens, at::kCPU), example.batch));
-    const auto [loss, gradient] = outcome(graphs.run(example.tokens, example.batch));
+        outcome(work()(to_device(example.tokens, at::kCPU), example.batch, nullptr));
+    const auto [loss, gradient] = outcome(graphs.run(example.tokens, example.batch, 0));
     ASSERT_NEAR(loss, expected_loss, 1e-5) << round;
     ASSERT_LT((gradient - expected).abs().max().item<double>(),
               1e-5 * std::max(1.0, expected.abs().max().item<double>()))
@@ -79,11 +83,33 @@ TEST_F(StepGraphsTest, ReplayingGivesLossAndGradientOfEveryBatchItself) {
   EXPECT_GT(counts.padding, 0);
 }
 
+TEST_F(StepGraphsTest, ReplayedStepsDrawTheMasksOfTheirOwnStep) {
+  std::mt19937_64 random(7);
+  ForwardOptions options;
+  options.training = true;
+  options.dropout = 0.2;
+  options.seed = 9;
+  StepGraphs graphs(at::kCPU, work(options));
+  const Example example = random_pairs(random);
+  std::set<double> losses;
+  for (options.step = 0; options.step < 6; ++options.step) {
+    const auto [expected_loss, expected] =
+        outcome(work(options)(to_device(example.tokens, at::kCPU), example.batch, nullptr));
+    const auto [loss, gradient] = outcome(
+        graphs.run(example.tokens, example.batch, dropout_step_key(options.seed, options.step)));
+    EXPECT_NEAR(loss, expected_loss, 1e-5) << options.step;
+    EXPECT_LT((gradient - expected).abs().max().item<double>(), 1e-4) << options.step;
+    losses.insert(loss);
+  }
+  EXPECT_EQ(graphs.counts().replayed, 5);
+  EXPECT_EQ(losses.size(), 6u) << "each step has its own masks";
+}
+
 TEST_F(StepGraphsTest, TheFirstBatchOfAShapeIsNotRecorded) {
   std::mt19937_64 random(4);
   const Example example = random_pairs(random);
   StepGraphs graphs(at::kCPU, work());
-  for (int round = 0; round < 3; ++round) graphs.run(example.tokens, example.batch);
+  for (int round = 0; round < 3; ++round) graphs.run(example.tokens, example.batch, 0);
   EXPECT_EQ(graphs.counts().recorded, 1);
   EXPECT_EQ(graphs.counts().replayed, 2);
 }
@@ -95,7 +121,7 @@ TEST_F(StepGraphsTest, ForgetsTheShapeLeastLatelySeen) {
   ASSERT_NE(bucket_of(small.tokens), bucket_of(middle.tokens));
   ASSERT_NE(bucket_of(middle.tokens), bucket_of(large.tokens));
   StepGraphs graphs(at::kCPU, work(), /*most_graphs=*/2);
-  const auto run = [&](const Example& example) { graphs.run(example.tokens, example.batch); };
+  const auto run = [&](const Example& example) { graphs.run(example.tokens, example.batch, 0); };
   run(small), run(small), run(middle), run(middle);  // both recorded
   run(small), run(large), run(large);                // middle is forgotten
   EXPECT_EQ(graphs.counts().recorded, 3);
@@ -115,8 +141,8 @@ TEST_F(StepGraphsTest, BatchesOfOtherShapesForTheLossAreOthers) {
   for (int round = 0; round < 3; ++round)
     for (const Example* example : {&pairs, &with_negatives}) {
       const double expected =
-          outcome(work()(to_device(example->tokens, at::kCPU), example->batch)).first;
-      EXPECT_NEAR(outcome(graphs.run(example->tokens, example->batch)).first, expected, 1e-5);
+          outcome(work()(to_device(example->tokens, at::kCPU), example->batch, nullptr)).first;
+      EXPECT_NEAR(outcome(graphs.run(example->tokens, example->batch, 0)).first, expected, 1e-5);
     }
   EXPECT_EQ(graphs.counts().recorded, 2);
 }
