@@ -20,6 +20,7 @@ attune_library(cmark_gfm_extensions cmark-gfm-core-extensions.h cmark-gfm-extens
 attune_library(cmark_gfm cmark-gfm.h cmark-gfm)  # Markdown with tables
 attune_library(utf8proc utf8proc.h utf8proc)
 attune_library(nettle nettle/sha2.h nettle)
+attune_library(sqlite sqlite3.h sqlite3)
 
 # libcurl is opened when it is first needed (core/http_client.cpp) and never linked: headers alone.
 find_path(curl_INCLUDE curl/curl.h PATH_SUFFIXES x86_64-linux-gnu REQUIRED)
