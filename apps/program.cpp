@@ -13,6 +13,7 @@
 #include "apps/bench_command.h"
 #include "apps/config_command.h"
 #include "apps/failure.h"
+#include "apps/jobs_command.h"
 #include "apps/standard_output.h"
 #include "core/error.h"
 
@@ -61,6 +62,8 @@ int dispatch(int argc, char** argv, LibraryMain (*library)()) {
     config_command(arguments);
   } else if (name == "bench") {
     bench_command(arguments);
+  } else if (name.starts_with("jobs ")) {
+    jobs_command(name.substr(5), arguments);
   } else {
     ReadConfig read;
     const std::vector<std::string>& given = arguments.positionals();

@@ -4,6 +4,7 @@
 #include "apps/stop_signal.h"
 #include "apps/verbs.h"
 #include "core/error.h"
+#include "pipeline/recorded_job.h"
 
 namespace attune {
 
@@ -14,7 +15,12 @@ void run_command(const Arguments& arguments, const RunConfig& config) {
                 "attune run: --json goes with --dry-run; `attune train --json` "
                 "tells of a training");
   install_stop_signals();
-  write_stdout(run(config, stop_requested));
+  std::string told;
+  as_job(config, stop_requested, [&](const StopRequested& stop) {
+    told = run(config, stop);
+    return evaluation_metrics(config);
+  });
+  write_stdout(told);
 }
 
 }  // namespace attune

@@ -3,6 +3,7 @@
 #include "apps/verbs.h"
 #include "core/error.h"
 #include "pipeline/dry_run.h"
+#include "pipeline/recorded_job.h"
 #include "pipeline/run.h"
 
 namespace attune {
@@ -29,7 +30,11 @@ void train_command(const Arguments& arguments, const RunConfig& config) {
     return tell_dry_run(arguments, config, /*whole_run=*/false);
   }
   install_stop_signals();
-  const TrainOutcome outcome = train(config, existing, stop_requested);
+  TrainOutcome outcome;
+  as_job(config, stop_requested, [&](const StopRequested& stop) {
+    outcome = train(config, existing, stop);
+    return outcome.metrics;
+  });
   Json answer;
   answer["status"] = "succeeded";
   answer["run"] = outcome.run;

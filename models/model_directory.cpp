@@ -1,4 +1,5 @@
 #include "models/model_directory.h"
+#include "models/job_model.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -384,6 +385,7 @@ std::string resolve_model_path(const std::string& model) {
     throw_error(ErrorKind::kConfig, "model '", model, "': a directory or a name must follow");
   std::error_code ignored;
   if (fs::is_directory(name, ignored)) return name;
+  if (const auto of_job = path_of_job_model(name)) return *of_job;
   std::vector<fs::path> hubs;
   if (const char* hub = std::getenv("HF_HUB_CACHE")) hubs.emplace_back(hub);
   if (const char* home = std::getenv("HF_HOME")) hubs.push_back(fs::path(home) / "hub");

@@ -58,7 +58,8 @@ ModelDirectory read_model_directory(const std::string& path, const std::string& 
 std::unique_ptr<Tokenizer> load_model_tokenizer(const ModelDirectory& model,
                                                 std::optional<std::int32_t> rows = {});
 
-// "local:DIR", a directory, or a name in the Hugging Face cache ($HF_HUB_CACHE, $HF_HOME/hub,
+// "local:DIR", a directory, the id of a job or of its model (models/job_model.h), or a name in the
+// Hugging Face cache ($HF_HUB_CACHE, $HF_HOME/hub,
 // ~/.cache/huggingface/hub); a name without '/' is also looked for under sentence-transformers/.
 // Nothing is fetched. Error{kData} lists the places that were looked at.
 std::string resolve_model_path(const std::string& model);

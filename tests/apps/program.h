@@ -70,6 +70,7 @@ class Process {
     ::dup2(out_fd, 1);
     ::dup2(err_fd, 2);
     ::setenv("OMP_NUM_THREADS", "1", 1);
+    ::setenv("ATTUNE_HOME", (folder_ / "home").c_str(), 1);  // the registry of jobs
     if (::chdir(folder_.c_str()) == 0) ::execv(program.c_str(), argv.data());
     ::_exit(127);
   }

@@ -1,0 +1,119 @@
+#include "pipeline/recorded_job.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "pipeline/job_request.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Each change is on disk before it counts: not for every step of a small model.
+constexpr std::chrono::seconds kBetween{1};
+
+bool is_due(std::chrono::steady_clock::time_point& last) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last < kBetween) return false;
+  last = now;
+  return true;
+}
+
+}  // namespace
+
+template <class Action>
+void RecordedJob::tell(const Action& action) {
+  if (!registry_) return;
+  try {
+    action();
+  } catch (const std::exception& error) {
+    log_warning(str_cat("the registry of jobs is not kept up to date: ", error.what()));
+    registry_.reset();
+  }
+}
+
+RecordedJob::RecordedJob(const RunConfig& config) {
+  const char* given = std::getenv("ATTUNE_JOB");
+  const std::string path = JobRegistry::default_path();
+  if (given) {  // whoever has submitted it waits for its end: here the registry must work
+    registry_ = std::make_unique<JobRegistry>(path);
+    id_ = registry_->begin_again(given).id;
+    return;
+  }
+  try {
+    registry_ = std::make_unique<JobRegistry>(path);
+    const Job job = registry_->begin(job_request(config, path));
+    id_ = job.id;
+    log_info(str_cat("job ", job.id, ", its model will be ", job.model_id));
+  } catch (const std::exception& error) {
+    registry_.reset();
+    log_warning(str_cat("this run is not in the registry of jobs: ", error.what()));
+  }
+}
+
+StopRequested RecordedJob::stop(StopRequested also) {
+  return [this, also = std::move(also)] { return (also && also()) || is_cancelled(); };
+}
+
+bool RecordedJob::is_cancelled() {
+  if (!cancelled_ && registry_ && is_due(asked_))
+    tell([&] { cancelled_ = registry_->get(id_).cancel_requested; });
+  return cancelled_;
+}
+
+void RecordedJob::on_step(const StepReport& report) {
+  if (report.step == report.total_steps || is_due(told_))
+    tell([&] { registry_->progress(id_, report.step, report.total_steps); });
+}
+
+void RecordedJob::succeeded(const std::string& artifact, const Json& metrics) {
+  tell([&] {
+    registry_->succeed(id_, fs::absolute(artifact).lexically_normal().string(), metrics);
+  });
+}
+
+void RecordedJob::ended(const std::exception_ptr& error) {
+  JobStatus status = JobStatus::kFailed;
+  std::string message;
+  try {
+    std::rethrow_exception(error);
+  } catch (const Error& found) {
+    message = found.what();
+    if (found.kind() == ErrorKind::kInterrupted)
+      status = cancelled_ ? JobStatus::kCancelled : JobStatus::kInterrupted;
+  } catch (const std::exception& found) {
+    message = found.what();
+  }
+  tell([&] { registry_->end(id_, status, message); });
+}
+
+void as_job(const RunConfig& config, const StopRequested& stop,
+            const std::function<Json(const StopRequested&)>& work) {
+  if (!config.has_train) {
+    work(stop);
+    return;
+  }
+  static std::unique_ptr<RecordedJob> job;  // outlives every training, as add_callback() asks
+  job = std::make_unique<RecordedJob>(config);
+  add_callback(*job);
+  try {
+    job->succeeded(config.output + "/artifact", work(job->stop(stop)));
+  } catch (...) {
+    job->ended(std::current_exception());
+    throw;
+  }
+}
+
+Json evaluation_metrics(const RunConfig& config) {
+  const std::string path = config.output + "/evaluation.json";
+  if (!config.has_evaluate || !file_exists(path)) return Json::object();
+  for (const Json& system : read_json_file(path)["models"])
+    if (system["model"] == "finetuned") return system["metrics"];
+  return Json::object();
+}
+
+}  // namespace attune
