@@ -12,10 +12,11 @@ namespace {
 
 const Option& find_option(const Command& command, const std::string& name) {
   std::vector<std::string> names;
-  for (const Option& option : command.options) {
-    if (option.name == name) return option;
-    names.push_back(option.name);
-  }
+  for (const std::vector<Option>* options : {&command.options, &common_options()})
+    for (const Option& option : *options) {
+      if (option.name == name || option.letter == name) return option;
+      names.push_back(option.name);
+    }
   const auto close = nearest(name, names);
   throw_error(ErrorKind::kConfig, "attune ", command.name, ": unknown option '", name, "'",
               close ? " (did you mean '" + *close + "'?)" : "", "; see `attune help ", command.name,
@@ -67,6 +68,16 @@ Arguments::Arguments(const Command& command, const std::vector<std::string>& wor
 }
 
 void Arguments::check_counts(const Command& command) const {
+  const auto& verbs = command.verbs;
+  if (!verbs.empty() && !positionals_.empty() &&
+      std::find(verbs.begin(), verbs.end(), positionals_[0]) == verbs.end()) {
+    const auto close = nearest(positionals_[0], verbs);
+    std::string known;
+    for (const std::string& verb : verbs) known += (known.empty() ? "" : ", ") + verb;
+    throw_error(ErrorKind::kConfig, "attune ", command.name, ": '", positionals_[0],
+                "' is not known: expected ", known,
+                close ? " (did you mean '" + *close + "'?)" : "");
+  }
   for (const Option& option : command.options)
     if (option.is_required && !has(option.name))
       throw_error(ErrorKind::kConfig, "attune ", command.name, ": ", option.name, " ", option.value,

@@ -122,9 +122,6 @@ std::string verdict(const Change& c, double limit) {
 
 void bench_command(const Arguments& arguments) {
   const std::vector<std::string>& words = arguments.positionals();
-  if (words[0] != "compare")
-    throw_error(ErrorKind::kConfig, "attune bench: '", words[0],
-                "' is not known: expected compare");
   const double limit = arguments.number("--limit", 5, 1) / 100.0;
   const Report before = read_report(words[1]), after = read_report(words[2]);
   warn_of_differences(before, after);

@@ -18,8 +18,10 @@ const Option kModel{"--model", "M", "directory, local:DIR, or a name in the Hugg
 const Option kBase{
     "--base", "M",
     "the base model of an adapter or a PEFT directory; default: the one it was trained on"};
-const Option kDevice{"--device", "NAME", "auto (default), cpu, cuda or cuda:N"};
-const Option kPrecision{"--precision", "TYPE", "fp32 (default), bf16 or int8"};
+const Option kDevice{"--device", "NAME", "auto (default), cpu, cuda or cuda:N",
+                     false,      false,  {"auto", "cpu", "cuda"}};
+const Option kPrecision{"--precision", "TYPE", "fp32 (default), bf16 or int8",
+                        false,         false,  {"fp32", "bf16", "int8"}};
 const Option kMaxLength{"--max-length", "N", "tokens a text is cut to; default: the model's limit"};
 const Option kBatchTokens{"--batch-tokens", "N",
                           "tokens embedded at once; default 4096, on CUDA 16384"};
@@ -32,7 +34,12 @@ std::vector<Option> mine_options() {
       {"--dataset", "FILE", "QA data set (JSON, also .gz)", true},
       {"--output", "OUT.negatives.jsonl", "for train.negatives; written whole or not at all", true},
       {"--model", "M", "ranks and scores the passages; not needed with --source bm25"},
-      {"--source", "NAME", "model (default), bm25, or both in turn: who ranks the passages"},
+      {"--source",
+       "NAME",
+       "model (default), bm25, or both in turn: who ranks the passages",
+       false,
+       false,
+       {"model", "bm25", "both"}},
       {"--num-negatives", "N", "of each query; default 3"},
       {"--range-min", "N", "best candidates passed over; default 0"},
       {"--range-max", "N", "candidates looked at; default: as many as the other settings need"},
@@ -41,7 +48,12 @@ std::vector<Option> mine_options() {
       {"--absolute-margin", "X", "a candidate's score is at least so far below the positive's"},
       {"--relative-margin", "X",
        "the same as a share of the positive's score; default 0.05, none: no such margin"},
-      {"--sampling", "NAME", "top (default) or random: which candidates are taken"},
+      {"--sampling",
+       "NAME",
+       "top (default) or random: which candidates are taken",
+       false,
+       false,
+       {"top", "random"}},
       {"--seed", "N", "of the random choice; default 42"},
       kBase,
       kDevice,
@@ -60,9 +72,12 @@ std::vector<Command> make_commands() {
        1,
        kAny,
        Answer::kLibraryWithConfig,
-       {kDryRun, {"--json", "", "with --dry-run: as one line of JSON on stdout"}},
+       {kDryRun,
+        {"--explain", "", "tell which stages would run, and why, and run none"},
+        {"--json", "", "with --dry-run or --explain: as one line of JSON on stdout"}},
        {"attune run configs/quickstart.yaml",
-        "attune run my.yaml train.epochs=3 output=runs/longer"}},
+        "attune run my.yaml train.epochs=3 output=runs/longer",
+        "attune run my.yaml train.learning_rate=1e-5 --explain"}},
       {"train",
        overrides,
        "finetune the model that CONFIG describes",
@@ -107,7 +122,8 @@ std::vector<Command> make_commands() {
         kMaxLength,
         kBatchTokens,
         kJson},
-       {"attune evaluate --model BASE --model runs/my-run/artifact --dataset test.json"}},
+       {"attune evaluate --model BASE --model runs/my-run/artifact --dataset test.json",
+        "attune evaluate --model BASE --bm25 --dataset test.json --k 1,5,20 --json"}},
       {"embed",
        "",
        "texts to vectors (NumPy .npy, float32, one row a text)",
@@ -118,13 +134,19 @@ std::vector<Command> make_commands() {
         kBase,
         kInput,
         {"--output", "OUT.npy", "written whole or not at all", true},
-        {"--role", "ROLE", "text (default) or query: which stored prompt is put before the texts"},
+        {"--role",
+         "ROLE",
+         "text (default) or query: which stored prompt is put before the texts",
+         false,
+         false,
+         {"text", "query"}},
         kPrecision,
         kMaxLength,
         kDevice,
         kBatchTokens,
         kJson},
-       {"attune embed --model runs/my-run/artifact --input texts.txt --output vectors.npy"}},
+       {"attune embed --model runs/my-run/artifact --input texts.txt --output vectors.npy",
+        "attune embed --model BASE --role query --precision int8 --input q.jsonl --output q.npy"}},
       {"tokenize",
        "",
        "texts to token ids, one JSON array a line",
@@ -281,14 +303,32 @@ std::vector<Command> make_commands() {
          "for the shell, after each run, with ATTUNE_JOB and ATTUNE_JOB_STATUS"}},
        {"attune jobs worker --drain"}},
       {"config",
-       "check|print|doc [" + overrides + "]",
-       "check a configuration, print it with its defaults, or document every setting",
+       "check|print|doc|schema [" + overrides + "]",
+       "check a configuration, print it with its origins, document every setting, JSON Schema",
        1,
        kAny,
        Answer::kProgram,
        {},
        {"attune config check my.yaml", "attune config print my.yaml train.epochs=3",
-        "attune config doc"}},
+        "attune config doc", "attune config schema > attune.schema.json"},
+       {"check", "print", "doc", "schema"}},
+      {"recipes",
+       "ls|cat|cp [NAME] [FILE]",
+       "configurations to begin with: list them, show one, or copy one to FILE",
+       1,
+       3,
+       Answer::kProgram,
+       {},
+       {"attune recipes ls", "attune recipes cat adapter", "attune recipes cp adapter my.yaml"},
+       {"ls", "cat", "cp"}},
+      {"doctor",
+       "",
+       "whether this machine is fit for work, and what to do where it is not",
+       0,
+       0,
+       Answer::kLibraryWithDoctor,
+       {{"--output", "DIR", "where runs are to be written; default runs"}, kJson},
+       {"attune doctor", "attune doctor --output /data/runs --json"}},
       {"bench",
        "compare A.json B.json",
        "whether benchmark report B is slower than A",
@@ -296,8 +336,28 @@ std::vector<Command> make_commands() {
        3,
        Answer::kProgram,
        {{"--limit", "PERCENT", "a change of at most this is none; default 5"}},
-       {"attune bench compare benchmarks/reports/cpu-2026-11-21.json new.json"}},
-      {"version", "", "the version", 0, 0, Answer::kProgram, {}, {}},
+       {"attune bench compare benchmarks/reports/cpu-2026-11-21.json new.json",
+        "attune bench compare old.json new.json --limit 10"},
+       {"compare"}},
+      {"completion",
+       "bash|zsh|fish",
+       "what a shell needs to complete commands, options and settings",
+       1,
+       1,
+       Answer::kProgram,
+       {},
+       {"source <(attune completion bash)", "attune completion zsh > ~/.zfunc/_attune",
+        "attune completion fish > ~/.config/fish/completions/attune.fish"},
+       {"bash", "zsh", "fish"}},
+      {"man",
+       "",
+       "the manual page, for man(1)",
+       0,
+       0,
+       Answer::kProgram,
+       {},
+       {"attune man | man -l -", "attune man > attune.1"}},
+      {"version", "", "the version", 0, 0, Answer::kProgram, {}, {"attune version"}},
       {"help",
        "[COMMAND]",
        "this text, or a command's",
@@ -305,7 +365,7 @@ std::vector<Command> make_commands() {
        2,
        Answer::kProgram,
        {},
-       {"attune help train"}},
+       {"attune help train", "attune help data split"}},
   };
 }
 
@@ -313,15 +373,35 @@ std::string padded(const std::string& text, std::size_t width) {
   return text + std::string(text.size() < width ? width - text.size() : 0, ' ');
 }
 
-std::string invocation(const Option& option) {
-  return option.value.empty() ? option.name : option.name + " " + option.value;
-}
-
 }  // namespace
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = make_commands();
   return table;
+}
+
+const std::vector<Option>& common_options() {
+  static const std::vector<Option> options = {
+      {"--quiet", "", "warnings and errors alone, no progress", false, false, {}, "-q"},
+      {"--verbose", "", "more about what is done", false, false, {}, "-v"},
+      {"--help", "", "this text", false, false, {}, "-h"}};
+  return options;
+}
+
+std::string invocation(const Option& option) {
+  const std::string name = (option.letter.empty() ? "" : option.letter + ", ") + option.name;
+  return option.value.empty() ? name : name + " " + option.value;
+}
+
+std::string usage(const Command& command) {
+  std::string usage = "attune " + command.name;
+  if (!command.positionals.empty()) usage += " " + command.positionals;
+  for (const Option& option : command.options) {
+    const std::string shown = invocation(option);
+    usage += option.is_required ? " " + shown : " [" + shown + "]";
+    if (option.is_repeatable) usage += " [" + shown + " ...]";
+  }
+  return usage;
 }
 
 const Command& find_command(std::span<const std::string> words) {
@@ -346,6 +426,10 @@ std::string overview() {
   for (const Command& command : commands())
     text += "  " + padded(command.name, 14) + command.summary + "\n";
   text +=
+      "\nto begin with:\n"
+      "  attune doctor                          is this machine fit for it?\n"
+      "  attune recipes cp quickstart my.yaml   then change documents.paths\n"
+      "  attune run my.yaml\n"
       "\n`attune help COMMAND` tells more. Settings: docs/configuration.md, or `attune config "
       "doc`.\n"
       "Exit codes: 0 fine, 1 failed, 2 usage or configuration, 3 data or model, 4 memory, disk or "
@@ -355,20 +439,14 @@ std::string overview() {
 }
 
 std::string command_help(const Command& command) {
-  std::string usage = "usage: attune " + command.name;
-  if (!command.positionals.empty()) usage += " " + command.positionals;
+  std::vector<Option> options = command.options;
+  options.insert(options.end(), common_options().begin(), common_options().end());
   std::size_t width = 0;
-  for (const Option& option : command.options) {
-    const std::string shown = invocation(option);
-    usage += option.is_required ? " " + shown : " [" + shown + "]";
-    if (option.is_repeatable) usage += " [" + shown + " ...]";
-    width = std::max(width, shown.size());
-  }
-  std::string text = usage + "\n\n" + command.summary + "\n";
-  if (!command.options.empty()) text += "\n";
-  for (const Option& option : command.options)
+  for (const Option& option : options) width = std::max(width, invocation(option).size());
+  std::string text = "usage: " + usage(command) + "\n\n" + command.summary + "\n\n";
+  for (const Option& option : options)
     text += "  " + padded(invocation(option), width) + "  " + option.help + "\n";
-  if (!command.examples.empty()) text += "\nexamples:\n";
+  text += "\nexamples:\n";
   for (const std::string& example : command.examples) text += "  " + example + "\n";
   return text;
 }

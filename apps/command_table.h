@@ -1,5 +1,5 @@
-// What `attune` can do: from this one table come the help texts and the strict parsing of
-// arguments.
+// What `attune` can do: from this one table come the help texts, the strict parsing of arguments,
+// the completions of shells and the manual page.
 #pragma once
 
 #include <span>
@@ -15,6 +15,8 @@ struct Option {
   std::string help;
   bool is_required = false;
   bool is_repeatable = false;
+  std::vector<std::string> choices{};  // for completion; empty: any value
+  std::string letter{};                // "-q"
 };
 
 // Who answers: the small program, without torch, or libattune. A first positional CONFIG is read by
@@ -28,14 +30,19 @@ struct Command {
     kProgram,
     kLibrary,
     kLibraryWithConfig,
-    kLibraryWithSweep
+    kLibraryWithSweep,
+    kLibraryWithDoctor
   } answer = Answer::kLibrary;
   std::vector<Option> options;
   std::vector<std::string> examples;
+  std::vector<std::string> verbs{};  // what the first positional must be; empty: anything
   std::size_t words() const { return name.find(' ') == std::string::npos ? 1 : 2; }
 };
 
 const std::vector<Command>& commands();
+const std::vector<Option>& common_options();   // of every command, "--help" among them
+std::string invocation(const Option& option);  // "-q, --quiet", "--model M"
+std::string usage(const Command& command);     // "attune embed --model M [--base M] ..."
 
 // The command that begins `words`, of which there is one at least. Throws Error{kConfig} with the
 // nearest name for one that is not there.

@@ -1,4 +1,4 @@
-// `attune config check|print|doc`: answered without torch.
+// `attune config check|print|doc|schema`: answered without torch.
 #pragma once
 
 #include "apps/arguments.h"

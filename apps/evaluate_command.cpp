@@ -34,8 +34,9 @@ void evaluate_command(const Arguments& arguments, const RunConfig&) {
     systems.back().model = name;
   }
   if (arguments.has("--bm25")) systems.push_back(evaluate_bm25(dataset, k));
-  write_stdout(arguments.has("--json") ? report_json(path, systems).dump() + "\n"
-                                       : report_table(systems));
+  const Gains gains = gains_of(systems);
+  write_stdout(arguments.has("--json") ? report_json(path, systems, gains).dump() + "\n"
+                                       : report_table(systems, gains));
 }
 
 }  // namespace attune

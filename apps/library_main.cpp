@@ -7,6 +7,7 @@
 
 #include "apps/arguments.h"
 #include "apps/failure.h"
+#include "apps/messages.h"
 #include "apps/resume_command.h"
 #include "apps/stop_signal.h"
 #include "apps/verbs.h"
@@ -68,8 +69,11 @@ extern "C" int attune_main(int argc, char** argv, const attune::ReadConfig* read
     const Command& command = find_command(words);
     const Arguments arguments(command, {words.begin() + command.words(), words.end()});
     json = arguments.has("--json");
+    set_messages(arguments);
     if (command.name == "sweep")
       sweep_command(arguments, read->sweep);
+    else if (command.name == "doctor")
+      return doctor_command(arguments, read->doctor);
     else
       kVerbs.at(command.name)(arguments, read->config);
     return 0;

@@ -6,7 +6,6 @@
 #include "apps/standard_output.h"
 #include "apps/verbs.h"
 #include "core/error.h"
-#include "core/json.h"
 #include "data/dataset_formats.h"
 #include "retrieval/hard_negatives.h"
 
@@ -46,40 +45,6 @@ std::shared_ptr<const BaseEmbedding> load_model(const Arguments& arguments,
   return resolve_embed_model(arguments.value("--model"), options);
 }
 
-// The counts under their names, in the order in which they are told.
-Json counts_of(const MinedNegatives& mined) {
-  return {{"queries", mined.complete},
-          {"too_few", mined.incomplete},
-          {"unanswered", mined.unanswered},
-          {"num_negatives", mined.num_negatives},
-          {"range_max", mined.range_max},
-          {"candidates", mined.candidates},
-          {"dropped_same_document", mined.dropped_same_document},
-          {"dropped_absolute_margin", mined.dropped_absolute_margin},
-          {"dropped_relative_margin", mined.dropped_relative_margin},
-          {"dropped_max_score", mined.dropped_max_score},
-          {"dropped_min_score", mined.dropped_min_score},
-          {"blank_passages", mined.blank_passages},
-          {"repeated_passages", mined.repeated_passages}};
-}
-
-std::string sentence_of(const MinedNegatives& mined) {
-  std::string text =
-      str_cat(mined.complete, " queries have ", mined.num_negatives, " hard negatives each, ",
-              mined.incomplete, " found too few and are left out of training, ", mined.unanswered,
-              " have no relevant passage; of ", mined.candidates, " candidates");
-  const auto tell = [&](const char* guard, std::int64_t count) {
-    if (count > 0) text += str_cat(", ", count, " dropped by ", guard);
-  };
-  tell("same document", mined.dropped_same_document);
-  tell("absolute_margin", mined.dropped_absolute_margin);
-  tell("relative_margin", mined.dropped_relative_margin);
-  tell("max_score", mined.dropped_max_score);
-  tell("min_score", mined.dropped_min_score);
-  return str_cat(text, "; ", mined.repeated_passages, " passages repeat others, ",
-                 mined.blank_passages, " are blank");
-}
-
 }  // namespace
 
 void data_mine_command(const Arguments& arguments, const RunConfig&) {
@@ -93,12 +58,12 @@ void data_mine_command(const Arguments& arguments, const RunConfig&) {
   const auto model = load_model(arguments, config);
   const MinedNegatives mined = mine_hard_negatives(dataset, model.get(), config);
   if (mined.complete == 0)
-    throw_error(ErrorKind::kData, path, ": nothing is written: ", sentence_of(mined),
+    throw_error(ErrorKind::kData, path, ": nothing is written: ", mined.summary(),
                 "; lower --num-negatives or the margins, or raise --range-max");
   mined.save_jsonl(output, dataset);
-  if (!arguments.has("--json")) return write_stdout(output + ": " + sentence_of(mined) + "\n");
+  if (!arguments.has("--json")) return write_stdout(output + ": " + mined.summary() + "\n");
   Json answer = {{"status", "succeeded"}, {"output", output}};
-  answer.update(counts_of(mined));
+  answer.update(mined.counts());
   write_stdout(answer.dump() + "\n");
 }
 

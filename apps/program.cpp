@@ -11,11 +11,17 @@
 
 #include "apps/arguments.h"
 #include "apps/bench_command.h"
+#include "apps/completion.h"
 #include "apps/config_command.h"
 #include "apps/failure.h"
 #include "apps/jobs_command.h"
+#include "apps/machine_checks.h"
+#include "apps/manual_page.h"
+#include "apps/messages.h"
+#include "apps/recipes_command.h"
 #include "apps/standard_output.h"
 #include "core/error.h"
+#include "core/log.h"
 
 namespace attune {
 namespace {
@@ -41,6 +47,36 @@ bool asks_for_help(const std::vector<std::string>& words) {
   return false;
 }
 
+ReadConfig read_for(const Command& command, const Arguments& arguments) {
+  ReadConfig read;
+  const std::vector<std::string>& given = arguments.positionals();
+  if (command.answer == Command::Answer::kLibraryWithConfig) {
+    ConfigNotes notes;
+    read.config = load_run_config(given[0], std::span(given).subspan(1), &notes);
+    for (const std::string& warning : notes.warnings) log_warning(warning);
+  } else if (command.answer == Command::Answer::kLibraryWithSweep) {
+    read.sweep = plan_sweep(given[0], std::span(given).subspan(1));
+    for (const std::string& warning : read.sweep.warnings) log_warning(warning);
+  } else if (command.answer == Command::Answer::kLibraryWithDoctor) {
+    check_machine(arguments.value("--output", "runs"), read.doctor);
+  }
+  return read;
+}
+
+// A library that cannot be loaded is one of the doctor's findings.
+int ask_doctor(const ReadConfig& read, const Arguments& arguments, int argc, char** argv,
+               LibraryMain (*library)()) {
+  LibraryMain entry = nullptr;
+  try {
+    entry = library();
+  } catch (const Error& error) {
+    DoctorReport report = read.doctor;
+    report.failed("LibTorch", error.what(), "build or install attune again (scripts/setup)");
+    return tell_report(report, arguments.has("--json"));
+  }
+  return entry(argc, argv, &read);
+}
+
 int dispatch(int argc, char** argv, LibraryMain (*library)()) {
   std::vector<std::string> words(argv + 1, argv + argc);
   if (words.empty()) throw_error(ErrorKind::kConfig, "no command is given\n\n", overview());
@@ -54,24 +90,27 @@ int dispatch(int argc, char** argv, LibraryMain (*library)()) {
     return 0;
   }
   const Arguments arguments(command, rest);
+  set_messages(arguments);
   if (name == "help") {
     write_stdout(rest.empty() ? overview() : command_help(find_command(arguments.positionals())));
   } else if (name == "version") {
     write_stdout("attune " ATTUNE_VERSION "\n");
   } else if (name == "config") {
     config_command(arguments);
+  } else if (name == "recipes") {
+    recipes_command(arguments);
+  } else if (name == "completion") {
+    write_stdout(completion(arguments.positionals()[0]));
+  } else if (name == "man") {
+    write_stdout(manual_page(ATTUNE_VERSION));
   } else if (name == "bench") {
     bench_command(arguments);
   } else if (name.starts_with("jobs ")) {
     jobs_command(name.substr(5), arguments);
   } else {
-    ReadConfig read;
-    const std::vector<std::string>& given = arguments.positionals();
-    if (command.answer == Command::Answer::kLibraryWithConfig)
-      read.config = load_run_config(given[0], std::span(given).subspan(1));
-    if (command.answer == Command::Answer::kLibraryWithSweep)
-      read.sweep = plan_sweep(given[0], std::span(given).subspan(1));
+    const ReadConfig read = read_for(command, arguments);
     prepare_process();
+    if (name == "doctor") return ask_doctor(read, arguments, argc, argv, library);
     return library()(argc, argv, &read);
   }
   return 0;

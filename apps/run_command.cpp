@@ -1,18 +1,41 @@
 #include "pipeline/run.h"
 
+#include <algorithm>
+
 #include "apps/standard_output.h"
 #include "apps/stop_signal.h"
 #include "apps/verbs.h"
 #include "core/error.h"
+#include "core/json.h"
 #include "pipeline/recorded_job.h"
+#include "pipeline/stages.h"
 
 namespace attune {
+namespace {
+
+void tell_stages(const RunConfig& config, bool json) {
+  Json stages = Json::array();
+  std::string text;
+  for (const StageForecast& stage : explain(config)) {
+    stages.push_back({{"stage", stage.stage}, {"status", stage.status}, {"reason", stage.reason}});
+    const auto padded = [](std::string word, std::size_t width) {
+      word.resize(std::max(width, word.size()), ' ');
+      return word;
+    };
+    text += padded(stage.stage, 10) + padded(stage.status, 9) + stage.reason + "\n";
+  }
+  const Json answer = {{"status", "explained"}, {"run", config.output}, {"stages", stages}};
+  write_stdout(json ? answer.dump() + "\n" : text);
+}
+
+}  // namespace
 
 void run_command(const Arguments& arguments, const RunConfig& config) {
   if (arguments.has("--dry-run")) return tell_dry_run(arguments, config, /*whole_run=*/true);
+  if (arguments.has("--explain")) return tell_stages(config, arguments.has("--json"));
   if (arguments.has("--json"))
     throw_error(ErrorKind::kConfig,
-                "attune run: --json goes with --dry-run; `attune train --json` "
+                "attune run: --json goes with --dry-run and --explain; `attune train --json` "
                 "tells of a training");
   install_stop_signals();
   std::string told;

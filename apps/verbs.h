@@ -4,6 +4,7 @@
 #pragma once
 
 #include "apps/arguments.h"
+#include "apps/doctor_report.h"
 #include "pipeline/run_config.h"
 #include "pipeline/sweep_plan.h"
 
@@ -15,6 +16,7 @@ void data_head_command(const Arguments& arguments, const RunConfig& config);
 void data_mine_command(const Arguments& arguments, const RunConfig& config);
 void data_split_command(const Arguments& arguments, const RunConfig& config);
 void data_stats_command(const Arguments& arguments, const RunConfig& config);
+int doctor_command(const Arguments& arguments, DoctorReport report);  // the exit code
 void embed_command(const Arguments& arguments, const RunConfig& config);
 void evaluate_command(const Arguments& arguments, const RunConfig& config);
 void export_command(const Arguments& arguments, const RunConfig& config);

@@ -71,8 +71,29 @@ void forget_visits(ConfigNode& node) {
   node.known_keys.clear();
   node.is_refused = false;
   for (ConfigNode::Member& member : node.members) {
-    member.visited = false;
+    member.visited = member.is_section = member.is_changed = false;
     forget_visits(*member.value);
+  }
+}
+
+std::vector<std::string> in_order(std::vector<ConfigMistake> found) {
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.place.source_order, a.place.line, a.place.column) <
+           std::tie(b.place.source_order, b.place.line, b.place.column);
+  });
+  std::vector<std::string> lines;
+  for (const ConfigMistake& one : found) lines.push_back(one.place.text() + ": " + one.message);
+  return lines;
+}
+
+void add_origins(const ConfigNode& node, const std::string& path, ConfigOrigins& origins) {
+  for (const ConfigNode::Member& member : node.members) {
+    const std::string below = dotted_path(path, member.key);
+    const ConfigPlace& place = member.place;
+    if (member.value->kind == Kind::kMapping)
+      add_origins(*member.value, below, origins);
+    else
+      origins[below] = place.line == 0 ? "override" : str_cat(place.source, ":", place.line);
   }
 }
 
@@ -112,21 +133,27 @@ ConfigDocument ConfigDocument::parse(const std::string& text, const std::string&
 ConfigReader ConfigDocument::root() {
   forget_visits(*root_);
   root_->mistakes = std::make_shared<std::vector<ConfigMistake>>(*structural_);
+  root_->warnings = std::make_shared<std::vector<ConfigMistake>>();
   return ConfigReader(root_);
 }
 
 void ConfigDocument::close(ConfigReader& reader) {
   reader.finish();
-  auto& mistakes = *root_->mistakes;
-  if (mistakes.empty()) return;
-  std::stable_sort(mistakes.begin(), mistakes.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.place.source_order, a.place.line, a.place.column) <
-           std::tie(b.place.source_order, b.place.line, b.place.column);
-  });
+  const std::vector<std::string> lines = in_order(*root_->mistakes);
+  if (lines.empty()) return;
   std::string message;
-  for (const ConfigMistake& mistake : mistakes)
-    message += (message.empty() ? "" : "\n") + mistake.place.text() + ": " + mistake.message;
+  for (const std::string& line : lines) message += (message.empty() ? "" : "\n") + line;
   throw Error(ErrorKind::kConfig, message);
+}
+
+std::vector<std::string> ConfigDocument::warnings() const {
+  return root_->warnings ? in_order(*root_->warnings) : std::vector<std::string>();
+}
+
+ConfigOrigins ConfigDocument::origins() const {
+  ConfigOrigins origins;
+  add_origins(*root_, "", origins);
+  return origins;
 }
 
 }  // namespace attune

@@ -27,6 +27,7 @@ class ConfigDocumenter {
   }
   bool has(const char*) const { return true; }
   void mistake(const char*, const std::string&) {}
+  void no_effect(const char*, bool, const std::string&) {}
   // The whole table, with its heading.
   std::string text() const;
 

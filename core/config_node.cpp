@@ -215,6 +215,21 @@ ConfigNode::Member* ConfigNode::find(std::string_view key) {
   return nullptr;
 }
 
+ConfigNode::Member* ConfigNode::find_on_the_way(std::string_view way, bool* whole) {
+  Member* found = nullptr;
+  ConfigNode* node = this;
+  for (std::size_t begin = 0; begin <= way.size();) {
+    const std::size_t end = std::min(way.find('.', begin), way.size());
+    Member* const next = node->find(way.substr(begin, end - begin));
+    if (next == nullptr) break;
+    found = next;
+    node = next->value.get();
+    begin = end + 1;
+    if (whole != nullptr) *whole = begin > way.size();
+  }
+  return found;
+}
+
 std::string ConfigNode::description() const {
   constexpr std::size_t kShown = 60;
   switch (kind) {

@@ -37,6 +37,8 @@ class ConfigNode {
     ConfigPlace place;  // of the key
     std::shared_ptr<ConfigNode> value;
     bool visited = false;
+    bool is_section = false;  // visit() entered it
+    bool is_changed = false;  // a value other than the default
   };
 
   Kind kind = Kind::kNull;
@@ -48,10 +50,13 @@ class ConfigNode {
 
   std::string path;         // "train.loss"; empty for the root
   bool is_refused = false;  // stands for a section that is no mapping, which is reported already
-  std::vector<std::string> known_keys;                   // that visit() has asked for
-  std::shared_ptr<std::vector<ConfigMistake>> mistakes;  // shared by all nodes of a document
+  std::vector<std::string> known_keys;  // that visit() has asked for
+  // Shared by all nodes of a document.
+  std::shared_ptr<std::vector<ConfigMistake>> mistakes, warnings;
 
   Member* find(std::string_view key);
+  // The last member on the way "train.loss.scale" that is there; null: not even the first.
+  Member* find_on_the_way(std::string_view way, bool* whole = nullptr);
   // "a list", "the string "x"", "nothing", ... for messages
   std::string description() const;
   std::size_t size() const;   // this node and all below

@@ -65,10 +65,8 @@ std::string list(const std::vector<T>& values) {
 }  // namespace
 
 void ConfigPrinter::line(const char* key, const std::string& value) {
-  text_.append(static_cast<std::size_t>(2 * depth_), ' ');
-  text_ += key;
-  text_ += value.empty() ? ":" : ": " + value;
-  text_ += '\n';
+  const std::string path = sections_.empty() ? key : sections_.back() + "." + key;
+  lines_.push_back({static_cast<int>(sections_.size()), path, key, value});
 }
 
 void ConfigPrinter::print(const char* key, bool value) { line(key, value ? "true" : "false"); }
@@ -94,8 +92,38 @@ void ConfigPrinter::print(const char* key, const std::vector<std::string>& value
 }
 void ConfigPrinter::open(const char* key) {
   line(key, "");
-  ++depth_;
+  sections_.push_back(lines_.back().path);
 }
-void ConfigPrinter::close() { --depth_; }
+void ConfigPrinter::close() { sections_.pop_back(); }
+
+namespace {
+
+std::string yaml_of(const ConfigPrinter::Line& line) {
+  return std::string(static_cast<std::size_t>(2 * line.depth), ' ') + line.key +
+         (line.value.empty() ? ":" : ": " + line.value);
+}
+
+}  // namespace
+
+std::string ConfigPrinter::text() const {
+  std::string text;
+  for (const Line& line : lines_) text += yaml_of(line) + "\n";
+  return text;
+}
+
+std::string print_with_origins(const ConfigPrinter& printer, const ConfigOrigins& origins) {
+  constexpr std::size_t kColumn = 40;
+  std::string text;
+  for (const ConfigPrinter::Line& line : printer.lines()) {
+    std::string shown = yaml_of(line);
+    if (!line.value.empty()) {
+      const auto origin = origins.find(line.path);
+      if (shown.size() < kColumn) shown.resize(kColumn, ' ');
+      shown += "  # " + (origin == origins.end() ? "default" : origin->second);
+    }
+    text += shown + "\n";
+  }
+  return text;
+}
 
 }  // namespace attune

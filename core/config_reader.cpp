@@ -202,47 +202,48 @@ void read_field(ConfigNode& section, const char* key, T& value, const char* help
 
 ConfigReader::ConfigReader(std::shared_ptr<ConfigNode> node) : node_(std::move(node)) {}
 
-void ConfigReader::field(const char* key, bool& value, const char* help, const Constraint& c) {
+void ConfigReader::read(const char* key, bool& value, const char* help, const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
-void ConfigReader::field(const char* key, int& value, const char* help, const Constraint& c) {
+void ConfigReader::read(const char* key, int& value, const char* help, const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
-void ConfigReader::field(const char* key, std::int64_t& value, const char* help,
-                         const Constraint& c) {
+void ConfigReader::read(const char* key, std::int64_t& value, const char* help,
+                        const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
-void ConfigReader::field(const char* key, std::uint64_t& value, const char* help,
-                         const Constraint& c) {
+void ConfigReader::read(const char* key, std::uint64_t& value, const char* help,
+                        const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
-void ConfigReader::field(const char* key, double& value, const char* help, const Constraint& c) {
+void ConfigReader::read(const char* key, double& value, const char* help, const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
-void ConfigReader::field(const char* key, std::optional<double>& value, const char* help,
-                         const Constraint& c) {
+void ConfigReader::read(const char* key, std::optional<double>& value, const char* help,
+                        const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
-void ConfigReader::field(const char* key, std::string& value, const char* help,
-                         const Constraint& c) {
+void ConfigReader::read(const char* key, std::string& value, const char* help,
+                        const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
-void ConfigReader::field(const char* key, std::vector<int>& value, const char* help,
-                         const Constraint& c) {
+void ConfigReader::read(const char* key, std::vector<int>& value, const char* help,
+                        const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
-void ConfigReader::field(const char* key, std::vector<double>& value, const char* help,
-                         const Constraint& c) {
+void ConfigReader::read(const char* key, std::vector<double>& value, const char* help,
+                        const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
-void ConfigReader::field(const char* key, std::vector<std::string>& value, const char* help,
-                         const Constraint& c) {
+void ConfigReader::read(const char* key, std::vector<std::string>& value, const char* help,
+                        const Constraint& c) {
   read_field(*node_, key, value, help, c);
 }
 
 ConfigReader ConfigReader::enter(const char* key) {
   const std::string path = dotted_path(node_->path, key);
   ConfigNode::Member* const member = visit_member(*node_, key, "", {});
+  if (member != nullptr) member->is_section = true;
   std::shared_ptr<ConfigNode> inner;
   bool refused = node_->is_refused;
   if (member != nullptr && member->value->kind != Kind::kNull &&
@@ -262,6 +263,7 @@ ConfigReader ConfigReader::enter(const char* key) {
   inner->is_refused = refused;
   inner->path = path;
   inner->mistakes = node_->mistakes;
+  inner->warnings = node_->warnings;
   return ConfigReader(std::move(inner));
 }
 
@@ -282,9 +284,19 @@ bool ConfigReader::has(const char* key) const {
   return node_->find(key) != nullptr;
 }
 
+void ConfigReader::note_change(const char* key) { node_->find(key)->is_changed = true; }
+
 void ConfigReader::mistake(const char* key, const std::string& message) {
-  const ConfigNode::Member* const member = node_->find(key);
+  const ConfigNode::Member* const member = node_->find_on_the_way(key);
   node_->mistakes->push_back({member != nullptr ? member->place : node_->place, message});
+}
+
+void ConfigReader::no_effect(const char* key, bool if_so, const std::string& why) {
+  bool is_given = false;
+  const ConfigNode::Member* const member = node_->find_on_the_way(key, &is_given);
+  if (!if_so || !is_given || !(member->is_section || member->is_changed)) return;
+  node_->warnings->push_back(
+      {member->place, "'" + dotted_path(node_->path, key) + "' has no effect: " + why});
 }
 
 }  // namespace attune

@@ -9,9 +9,10 @@
 //     }
 //   };
 //
-// From that one list come parsing, printing and the documentation page. Every mistake of a file is
-// collected and thrown together as Error{kConfig}, each as
+// From that one list come parsing, printing, the documentation page and the JSON Schema. Every
+// mistake of a file is collected and thrown together as Error{kConfig}, each as
 //   run.yaml:12:5: unknown key 'learing_rate' in 'train' (did you mean 'learning_rate'?)
+// What contradicts itself is refused; what merely changes nothing (no_effect) is told as a warning.
 // Overrides come after the file's lines. A section that the file does not give keeps its defaults;
 // one that is given without a value ("generate:") is an empty mapping, and a string without a value
 // is empty. Scalars are parsed here, not by yaml-cpp: decimal numbers only (010 and 0x10 are
@@ -23,6 +24,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -58,19 +60,14 @@ struct ConfigMistake;
 // Reads the fields of one mapping; passed to visit().
 class ConfigReader {
  public:
-  void field(const char* key, bool& value, const char* help, const Constraint& = {});
-  void field(const char* key, int& value, const char* help, const Constraint& = {});
-  void field(const char* key, std::int64_t& value, const char* help, const Constraint& = {});
-  void field(const char* key, std::uint64_t& value, const char* help, const Constraint& = {});
-  void field(const char* key, double& value, const char* help, const Constraint& = {});
-  // null: no value
-  void field(const char* key, std::optional<double>& value, const char* help,
-             const Constraint& = {});
-  void field(const char* key, std::string& value, const char* help, const Constraint& = {});
-  void field(const char* key, std::vector<int>& value, const char* help, const Constraint& = {});
-  void field(const char* key, std::vector<double>& value, const char* help, const Constraint& = {});
-  void field(const char* key, std::vector<std::string>& value, const char* help,
-             const Constraint& = {});
+  // bool, int, std::int64_t, std::uint64_t, double, std::optional<double> (null: none),
+  // std::string, and std::vector of int, double and std::string.
+  template <class T>
+  void field(const char* key, T& value, const char* help, const Constraint& constraint = {}) {
+    const T before = value;
+    read(key, value, help, constraint);
+    if (!(value == before)) note_change(key);
+  }
   template <class Section>
   void section(const char* key, Section& value, const char* /*help*/) {
     ConfigReader inner = enter(key);
@@ -80,16 +77,38 @@ class ConfigReader {
   // Whether the file gives this key at all (a stage runs only when it is named). The key is not
   // read by this: one that has() finds and visit() then leaves alone is an unknown key.
   bool has(const char* key) const;
-  // A mistake found by a rule over several fields, placed at `key`.
+  // A mistake found by a rule over several fields, placed at `key`, which may lead into a section
+  // ("train.loss.scale"), as far as the file gives it.
   void mistake(const char* key, const std::string& message);
+  // A setting that changes nothing `if_so`: a warning at `key`, as above, where the file or an
+  // override gives it another value than the default (of a section: any). After the fields.
+  void no_effect(const char* key, bool if_so, const std::string& why);
 
  private:
   friend class ConfigDocument;
   explicit ConfigReader(std::shared_ptr<ConfigNode> node);
+  void read(const char* key, bool& value, const char* help, const Constraint& constraint);
+  void read(const char* key, int& value, const char* help, const Constraint& constraint);
+  void read(const char* key, std::int64_t& value, const char* help, const Constraint& constraint);
+  void read(const char* key, std::uint64_t& value, const char* help, const Constraint& constraint);
+  void read(const char* key, double& value, const char* help, const Constraint& constraint);
+  void read(const char* key, std::optional<double>& value, const char* help,
+            const Constraint& constraint);
+  void read(const char* key, std::string& value, const char* help, const Constraint& constraint);
+  void read(const char* key, std::vector<int>& value, const char* help,
+            const Constraint& constraint);
+  void read(const char* key, std::vector<double>& value, const char* help,
+            const Constraint& constraint);
+  void read(const char* key, std::vector<std::string>& value, const char* help,
+            const Constraint& constraint);
+  void note_change(const char* key);
   ConfigReader enter(const char* key);
   void finish();  // reports unknown keys
   std::shared_ptr<ConfigNode> node_;
 };
+
+// Where each setting that was given comes from: "train.epochs" -> "run.yaml:12" or "override".
+using ConfigOrigins = std::map<std::string, std::string>;
 
 // A parsed file with its overrides (`section.key=value`, reported as `override
 // 'section.key=value'`).
@@ -105,6 +124,9 @@ class ConfigDocument {
     config.visit(reader);
     close(reader);
   }
+  // Of the last read(): "run.yaml:12:5: 'train.patience' has no effect: ..."
+  std::vector<std::string> warnings() const;
+  ConfigOrigins origins() const;
 
  private:
   ConfigReader root();
@@ -116,6 +138,10 @@ class ConfigDocument {
 // Prints the resolved values as YAML that the reader reads back to equal values.
 class ConfigPrinter {
  public:
+  struct Line {
+    int depth = 0;
+    std::string path, key, value;  // "train.epochs", "epochs", "2"; a section has no value
+  };
   template <class T>
   void field(const char* key, const T& value, const char* /*help*/, const Constraint& c = {}) {
     if constexpr (std::is_same_v<T, std::vector<std::string>>)
@@ -130,7 +156,9 @@ class ConfigPrinter {
   }
   bool has(const char*) const { return false; }  // a section that was not given is not printed
   void mistake(const char*, const std::string&) {}
-  const std::string& text() const { return text_; }
+  void no_effect(const char*, bool, const std::string&) {}
+  const std::vector<Line>& lines() const { return lines_; }
+  std::string text() const;
 
  private:
   void print(const char* key, bool value);
@@ -146,8 +174,8 @@ class ConfigPrinter {
   void open(const char* key);
   void close();
   void line(const char* key, const std::string& value);
-  std::string text_;
-  int depth_ = 0;
+  std::vector<Line> lines_;
+  std::vector<std::string> sections_;  // that are open, by their paths
 };
 
 template <class Config>
@@ -155,6 +183,21 @@ std::string print_config(Config config) {
   ConfigPrinter printer;
   config.visit(printer);
   return printer.text();
+}
+
+// The same with a comment behind each value: where it comes from, or "default".
+std::string print_with_origins(const ConfigPrinter& printer, const ConfigOrigins& origins);
+
+// Each value by its path below `section`, as it is printed: what a configuration is compared by.
+template <class Config>
+std::map<std::string, std::string> settings_of(Config config, const std::string& section) {
+  ConfigPrinter printer;
+  config.visit(printer);
+  std::map<std::string, std::string> settings;
+  for (const ConfigPrinter::Line& line : printer.lines())
+    if (!line.value.empty())
+      settings[section.empty() ? line.path : section + "." + line.path] = line.value;
+  return settings;
 }
 
 // The nearest of `known` within edit distance 2 or as a prefix, for "did you mean".

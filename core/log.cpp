@@ -6,6 +6,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "core/progress.h"
+
 namespace attune {
 namespace {
 
@@ -40,6 +42,7 @@ std::string printable(const std::string& message) {
 
 void log(spdlog::level::level_enum level, const char* prefix, const std::string& message) {
   if (!logger().should_log(level)) return;
+  clear_progress_line();
   logger().log(level, spdlog::string_view_t(prefix + printable(message)));
 }
 

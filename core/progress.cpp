@@ -1,8 +1,9 @@
 #include "core/progress.h"
 
-#include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <string_view>
 #include <utility>
 
@@ -49,32 +50,60 @@ std::string duration(std::int64_t seconds) {
   return text;
 }
 
-void show(const std::string& text) {
+void write(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
 }
 
+// The one line of the terminal, whoever writes it.
+std::mutex line_mutex;
+std::size_t line_width = 0;  // of what stands there; 0: nothing
+std::atomic<bool> is_shown{true};
+
+// Over what stands there.
+void rewrite(const std::string& text, const char* end) {
+  const std::scoped_lock lock(line_mutex);
+  const std::size_t blanks = line_width > text.size() ? line_width - text.size() : 0;
+  line_width = *end == '\0' ? text.size() : 0;
+  write("\r" + text + std::string(blanks, ' ') + end);
+}
+
 }  // namespace
 
-Progress::Progress(std::string what, std::int64_t total)
+void set_progress_shown(bool shown) { is_shown = shown; }
+
+void clear_progress_line() {
+  const std::scoped_lock lock(line_mutex);
+  if (line_width == 0) return;
+  write("\r" + std::string(line_width, ' ') + "\r");
+  line_width = 0;
+}
+
+Progress::Progress(std::string what, std::int64_t total, std::int64_t done_before)
     : what_(std::move(what)),
       total_(total),
+      done_before_(done_before),
+      done_(done_before),
       terminal_(stderr_is_terminal()),
       started_(Clock::now()),
       last_shown_(terminal_ ? started_ - kTerminalInterval : started_) {}
 
 Progress::~Progress() {
-  if (!finished_ && terminal_ && width_ > 0) show("\n");
+  if (finished_ || !terminal_) return;
+  const std::scoped_lock lock(line_mutex);
+  if (line_width > 0) write("\n");
+  line_width = 0;
 }
 
-std::string Progress::line(std::int64_t done, const std::string& detail) const {
-  std::string out = what_ + " " + std::to_string(done);
+std::string Progress::line(const std::string& detail) const {
+  std::string out = what_ + " " + std::to_string(done_);
   if (total_ > 0) {
-    out += "/" + std::to_string(total_) + " (" + std::to_string(100 * done / total_) + " %)";
+    out += "/" + std::to_string(total_) + " (" + std::to_string(100 * done_ / total_) + " %)";
     const auto worked = Clock::now() - started_ - paused_;
-    if (done > 0 && done < total_) {
+    const std::int64_t done = done_ - done_before_;
+    if (done > 0 && done_ < total_) {
       const double left = std::chrono::duration<double>(worked).count() *
-                          static_cast<double>(total_ - done) / static_cast<double>(done);
+                          static_cast<double>(total_ - done_) / static_cast<double>(done);
       out += ", " + duration(static_cast<std::int64_t>(left + 0.5)) + " left";
     }
   }
@@ -82,24 +111,30 @@ std::string Progress::line(std::int64_t done, const std::string& detail) const {
   return out;
 }
 
-void Progress::update(std::int64_t done, const std::string& detail) {
-  done_ = done;
-  const auto now = Clock::now();
-  if (now - last_shown_ < (terminal_ ? Clock::duration(kTerminalInterval) : kPlainInterval)) return;
-  last_shown_ = now;
-  std::string text = line(done, detail);
-  if (!terminal_) return show(text + "\n");
+bool Progress::is_due() const {
+  const auto interval = terminal_ ? Clock::duration(kTerminalInterval) : kPlainInterval;
+  return is_shown && Clock::now() - last_shown_ >= interval;
+}
+
+void Progress::show(std::string text) {
+  last_shown_ = Clock::now();
+  if (!terminal_) return write(text + "\n");
   if (std::size_t width = terminal_width() - 1; text.size() > width) {
     while (width > 0 && (text[width] & 0xc0) == 0x80) --width;  // not inside a character
     text.resize(width);
   }
-  const std::size_t blanks = width_ > text.size() ? width_ - text.size() : 0;
-  width_ = text.size();
-  show("\r" + text + std::string(blanks, ' '));
+  rewrite(text, "");
 }
 
-void Progress::pause() {
-  if (paused_at_ == Clock::time_point{}) paused_at_ = Clock::now();
+void Progress::update(std::int64_t done, const std::string& detail) {
+  done_ = done;
+  if (is_due()) show(line(detail));
+}
+
+void Progress::pause(const std::string& doing) {
+  if (paused_at_ != Clock::time_point{}) return;
+  if (terminal_ && is_shown && !doing.empty()) show(line(doing));
+  paused_at_ = Clock::now();
 }
 
 void Progress::resume() {
@@ -116,8 +151,9 @@ void Progress::finish(const std::string& summary) {
   if (total_ > 0) text += "/" + std::to_string(total_);
   text += " in " + duration(std::chrono::duration_cast<std::chrono::seconds>(worked).count());
   if (!summary.empty()) text += ", " + summary;
-  const std::size_t blanks = width_ > text.size() ? width_ - text.size() : 0;
-  show((terminal_ ? "\r" + text + std::string(blanks, ' ') : text) + "\n");
+  if (!is_shown) return;
+  if (terminal_) return rewrite(text, "\n");
+  write(text + "\n");
 }
 
 }  // namespace attune

@@ -54,6 +54,11 @@ struct AdapterConfig {
     f.field("vectors", vectors,
             "folder that keeps the base's vectors, which several runs may share; left out: "
             "OUTPUT/vectors");
+    const std::string own = "adapter.type is " + type;
+    f.no_effect("bias", type != "linear", own);
+    for (const char* key : {"hidden_features", "activation", "add_residual"})
+      f.no_effect(key, type != "two_layer", own);
+    f.no_effect("rank", type != "low_rank", own);
     if (out_features > 0 && sides == "query")
       f.mistake("out_features",
                 "a query of " + std::to_string(out_features) +

@@ -7,7 +7,6 @@
 // vector (dimension x fp32, little-endian), in any order (core/record_file.h).
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -17,6 +16,7 @@
 #include <attune/base_embedding.h>
 
 #include "core/record_file.h"
+#include "core/stop.h"
 
 namespace attune {
 
@@ -34,7 +34,7 @@ class CachedEmbedding : public BaseEmbedding {
 
   // Asked after each block of 1,024 texts that the base embeds: true is Error{kInterrupted}. The
   // blocks before are in the files, and going on later gives equal blocks.
-  void stop_when(std::function<bool()> stop_requested) { stop_ = std::move(stop_requested); }
+  void stop_when(StopRequested stop_requested) { stop_ = std::move(stop_requested); }
 
  protected:
   void embed(Role role, std::span<const std::string_view> texts,
@@ -52,7 +52,7 @@ class CachedEmbedding : public BaseEmbedding {
            std::span<const std::string> keys) const;
 
   std::shared_ptr<const BaseEmbedding> base_;
-  std::function<bool()> stop_;
+  StopRequested stop_;
   mutable std::mutex mutex_;
   mutable Store stores_[2];
   mutable std::int64_t computed_ = 0;

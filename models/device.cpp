@@ -5,10 +5,13 @@
 #include <new>
 
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
+#include <torch/headeronly/version.h>
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "kernels/attention.h"
 #ifdef ATTUNE_WITH_CUDA
 #include <c10/cuda/CUDAAllocatorConfig.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -112,6 +115,10 @@ bool is_out_of_memory(const std::exception& error) {
   const auto* torch = dynamic_cast<const c10::Error*>(&error);
   return torch && std::string(torch->what_without_backtrace()).find("DefaultCPUAllocator") !=
                       std::string::npos;
+}
+
+std::string describe_libtorch() {
+  return str_cat(TORCH_VERSION, ", ", at::get_num_threads(), " threads, kernels ", kernel_isa());
 }
 
 std::string describe_device(const at::Device& device) {

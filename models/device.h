@@ -23,6 +23,9 @@ void set_device_arithmetic(const at::Device& device, bool tf32, bool determinist
 // "Intel Xeon ...", "NVIDIA H200": for logs, reports and checkpoints.
 std::string describe_device(const at::Device& device);
 
+// "2.11.0, 8 threads, kernels avx512": LibTorch, and how the processor computes.
+std::string describe_libtorch();
+
 // Bytes that tensors on it may still take: core/memory.h, on CUDA what the driver calls free.
 std::int64_t available_memory_of(const at::Device& device);
 

@@ -38,6 +38,10 @@ struct LoraConfig {
             one_of({"merged", "peft"}));
     f.field("start", start,
             "a PEFT directory to go on from; rank, alpha and targets are then its own");
+    for (const char* key : {"alpha", "dropout", "targets"})
+      f.no_effect(key, !on(), "there is no LoRA without train.lora.rank or train.lora.start");
+    for (const char* key : {"rank", "alpha", "targets"})
+      f.no_effect(key, !start.empty(), "train.lora.start has its own");
   }
 };
 

@@ -7,9 +7,12 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/file.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "models/model_directory.h"
 #include "pipeline/generate_stage.h"
+#include "pipeline/mine_stage.h"
 #include "pipeline/train_stage.h"
 
 namespace attune {
@@ -38,6 +41,17 @@ DataSets load_data(const RunConfig& config, bool with_test) {
   sets.test = config.data.test.empty() ? std::move(made.test)
                                        : EmbeddingQAFinetuneDataset::from_json(config.data.test);
   return sets;
+}
+
+// Mining takes long, so it is not done for an estimate.
+RunConfig with_negatives_that_are_there(const RunConfig& config) {
+  if (!config.has_mine) return config;
+  for (const std::string& path : mined_paths(config))
+    if (!file_exists(path)) {
+      log_warning("--dry-run: the hard negatives of 'mine' are not there yet, and not counted");
+      return config;
+    }
+  return with_mined_negatives(config);
 }
 
 // Before anything is loaded: the weights; where they are trained, gradients and two moments too.
@@ -114,7 +128,8 @@ std::string text_of(const RunConfig& config, const TrainingEstimate& e, std::int
 
 }  // namespace
 
-DryRun dry_run(const RunConfig& config, bool whole_run) {
+DryRun dry_run(const RunConfig& given, bool whole_run) {
+  const RunConfig config = with_negatives_that_are_there(given);
   if (!config.has_train)
     throw_error(ErrorKind::kConfig,
                 "--dry-run tells of the training, and the configuration has no section 'train'");

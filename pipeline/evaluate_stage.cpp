@@ -16,7 +16,7 @@
 namespace attune {
 namespace {
 
-constexpr const char* kVersion = "evaluate 1";  // of what the stage does with equal inputs
+constexpr const char* kVersion = "1";  // of what the stage does with equal inputs
 
 bool has_baseline(const RunConfig& config, const std::string& name) {
   const auto& baselines = config.evaluate.baselines;
@@ -61,33 +61,39 @@ EmbeddingQAFinetuneDataset load_test_set(const RunConfig& config) {
               "data.test, or name pages with questions in generate.question_pages");
 }
 
+StageInputs evaluate_inputs(const RunConfig& config) {
+  StageInputs inputs;
+  inputs.settings = settings_of(config.evaluate, "evaluate");
+  inputs.settings.merge(settings_of(config.model, "model"));
+  inputs.settings.erase("model.base");
+  inputs.settings["device"] = config.device;
+  inputs.settings["what 'evaluate' does"] = kVersion;
+  inputs.files["artifact"] = fingerprint_model_files(config.output + "/artifact");
+  inputs.files["model.base"] = fingerprint_model_files(resolve_model_path(config.model.base));
+  inputs.files["data.test"] = sha256_file(data_paths(config).test);
+  return inputs;
+}
+
 std::string evaluate_stage(const RunConfig& config) {
   const auto started = std::chrono::steady_clock::now();
   const std::string artifact = config.output + "/artifact", test_path = data_paths(config).test;
-  const Json key = {kVersion,
-                    fingerprint_model_files(artifact),
-                    fingerprint_model_files(resolve_model_path(config.model.base)),
-                    sha256_file(test_path),
-                    print_config(config.evaluate),
-                    print_config(config.model),
-                    config.device};
   StageRecord record;
   record.stage = "evaluate";
-  record.key = sha256(key.dump());
-  if (const auto last = read_stage_record(config.output, record.stage);
-      last && last->is_current(config.output, record.key)) {
+  record.inputs = evaluate_inputs(config);
+  if (const auto last = current_stage_record(config.output, record.stage, record.inputs)) {
     log_info("evaluate: unchanged, not run again");
     return last->result.value("table", "");
   }
   const EmbeddingQAFinetuneDataset test = load_test_set(config);
   const std::vector<Evaluation> systems = evaluate_systems(config, artifact, test);
+  const Gains gains = gains_of(systems);
   write_file_durably(config.output + "/evaluation.json",
-                     report_json(test_path, systems).dump(2) + "\n");
+                     report_json(test_path, systems, gains).dump(2) + "\n");
   record.add_output(config.output, "evaluation.json");
   record.finished = true;
   record.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  record.result["table"] = report_table(systems);
+  record.result["table"] = report_table(systems, gains);
   write_stage_record(config.output, record);
   log_info(str_cat("evaluate: done in ", record.seconds, " s"));
   return record.result["table"];

@@ -54,10 +54,9 @@ GenerateOutcome outcome_of(const RunConfig& config, const StageRecord& record) {
           record.result.value("passages", std::int64_t{0})};
 }
 
-std::optional<StageRecord> current_record(const RunConfig& config, const Fingerprint& key) {
-  auto last = read_stage_record(config.output, kStage);
-  if (last && last->is_current(config.output, key)) return last;
-  return std::nullopt;
+std::optional<StageRecord> current_record(const RunConfig& config,
+                                          const QuestionGeneration& generation) {
+  return current_stage_record(config.output, kStage, generation.inputs());
 }
 
 }  // namespace
@@ -69,10 +68,12 @@ DataPaths data_paths(const RunConfig& config) {
           choose(config, config.data.test, "test")};
 }
 
+StageInputs generate_inputs(const RunConfig& config) { return QuestionGeneration(config).inputs(); }
+
 GenerateOutcome generate_stage(const RunConfig& config, const StopRequested& stop) {
   const auto started = std::chrono::steady_clock::now();
   QuestionGeneration generation(config);
-  if (const auto last = current_record(config, generation.key())) {
+  if (const auto last = current_record(config, generation)) {
     log_info(str_cat("generate: unchanged, not run again: ", last->result.value("summary", "")));
     return outcome_of(config, *last);
   }
@@ -82,7 +83,7 @@ GenerateOutcome generate_stage(const RunConfig& config, const StopRequested& sto
   generation.ask(stop);
   StageRecord record;
   record.stage = kStage;
-  record.key = generation.key();
+  record.inputs = generation.inputs();
   const auto save = [&](const std::string& name, const std::string& bytes) {
     write_file_durably(config.output + "/datasets/" + name, bytes);
     record.add_output(config.output, "datasets/" + name);
@@ -114,7 +115,7 @@ GenerateDryRun generate_dry_run(const RunConfig& config) {
                {"sections", passages.sections},
                {"passages", passages.rows.size()},
                {"passages_to_ask", estimate.passages_to_ask},
-               {"unchanged", current_record(config, generation.key()).has_value()}};
+               {"unchanged", current_record(config, generation).has_value()}};
   told.text = str_cat("nothing was written to ", config.output, "\ndocuments  ", passages.documents,
                       "\npassages   ", passages.rows.size(), ", asked about ",
                       estimate.passages_to_ask, "\n");
@@ -136,7 +137,7 @@ GenerateDryRun generate_dry_run(const RunConfig& config) {
 
 QuestionDatasets generate_without_writing(const RunConfig& config) {
   QuestionGeneration generation(config);
-  if (config.generate.method == "llm" && !current_record(config, generation.key()))
+  if (config.generate.method == "llm" && !current_record(config, generation))
     throw_error(ErrorKind::kConfig,
                 "--dry-run asks no language model, and the questions are not made yet: run "
                 "`attune generate` first");

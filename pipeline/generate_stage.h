@@ -8,6 +8,7 @@
 
 #include "core/json.h"
 #include "pipeline/run_config.h"
+#include "pipeline/stage_record.h"
 #include "pipeline/train_stage.h"
 
 namespace attune {
@@ -23,6 +24,8 @@ struct GenerateOutcome {
   std::string dataset;  // for training
   std::int64_t queries = 0, passages = 0;
 };
+
+StageInputs generate_inputs(const RunConfig& config);
 
 // Does nothing where the documents and settings are those of the last time. Being stopped is
 // Error{kInterrupted}; a language model's answers are kept, and asked for no more.

@@ -17,7 +17,8 @@
 namespace attune {
 namespace {
 
-constexpr const char* kVersion = "generate 2";  // of what is made of equal inputs
+constexpr const char* kVersion = "2";         // of what is made of equal inputs
+constexpr std::size_t kMaxNamedFiles = 2000;  // in the stage's record; of more the whole alone
 
 // Length before text, so that no two lists of texts are fed alike.
 void feed(Sha256& hash, const std::string& text) {
@@ -32,6 +33,21 @@ void feed(Sha256& hash, const Document& document) {
     feed(hash, section.text);
     feed(hash, std::to_string(section.page));
   }
+}
+
+// By file, so that a run can say which changed; of many all in one.
+std::map<std::string, Fingerprint> fingerprints_of(const std::vector<Document>& documents) {
+  std::map<std::string, Sha256> by_file;
+  Sha256 all, order;  // the order decides too
+  for (const Document& document : documents) {
+    feed(all, document);
+    feed(order, str_cat(document.root, " ", document.relative));
+    if (by_file.size() <= kMaxNamedFiles) feed(by_file[document.path], document);
+  }
+  if (by_file.size() > kMaxNamedFiles) return {{"documents", all.hex()}};
+  std::map<std::string, Fingerprint> fingerprints = {{"order of the documents", order.hex()}};
+  for (auto& [path, hash] : by_file) fingerprints["document " + path] = hash.hex();
+  return fingerprints;
 }
 
 std::string summary_of(const LlmCounts& counts) {
@@ -55,17 +71,17 @@ QuestionGeneration::QuestionGeneration(const RunConfig& config)
     : config_(config), read_(read_documents(config.documents)) {
   const std::string base = resolve_model_path(config.model.base);
   tokenizer_ = load_model_tokenizer(read_model_directory(base));
-  Sha256 hash;
-  for (const std::string& part :
-       {std::string(kVersion), print_config(config.chunks), print_config(config.generate),
-        std::to_string(config.seed), tokenizer_->fingerprint()})
-    feed(hash, part);
+  inputs_.settings = settings_of(config.chunks, "chunks");
+  inputs_.settings.merge(settings_of(config.generate, "generate"));
+  inputs_.settings["seed"] = std::to_string(config.seed);
+  inputs_.settings["what 'generate' does"] = kVersion;
+  inputs_.files = fingerprints_of(read_.documents);
+  inputs_.files["tokenizer of model.base"] = tokenizer_->fingerprint();
   if (config.generate.round_trip > 0) {  // its model decides too
-    feed(hash, fingerprint_model_files(base));
-    feed(hash, print_config(config.model));
+    inputs_.files["model.base"] = fingerprint_model_files(base);
+    inputs_.settings.merge(settings_of(config.model, "model"));
+    inputs_.settings.erase("model.base");
   }
-  for (const Document& document : read_.documents) feed(hash, document);
-  key_ = hash.hex();
 }
 
 void QuestionGeneration::cut() {

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "core/hash.h"
 #include "data/generation/llm_generation.h"
 #include "data/generation/question_datasets.h"
 #include "data/tokenizers/tokenizer.h"
 #include "pipeline/run_config.h"
+#include "pipeline/stage_record.h"
 #include "pipeline/train_stage.h"
 
 namespace attune {
@@ -29,10 +29,10 @@ class QuestionGeneration {
 
   // Of everything that decides the result: documents, settings, tokenizer; with
   // generate.round_trip the base model and how it embeds.
-  const Fingerprint& key() const { return key_; }
+  const StageInputs& inputs() const { return inputs_; }
   const DocumentSet& read() const { return read_; }
 
-  // Makes passages of the documents; before all that follows. Not needed where the key alone says
+  // Makes passages of the documents; before all that follows. Not needed where the inputs alone say
   // that everything is there.
   void cut();
   const Passages& passages() const { return passages_; }
@@ -57,7 +57,7 @@ class QuestionGeneration {
   DocumentSet read_;
   Passages passages_;
   std::vector<Part> parts_;  // [documents]
-  Fingerprint key_;
+  StageInputs inputs_;
   std::vector<Question> questions_;
   std::string answers_;               // what the language model's answers took, for the summary
   std::vector<std::string> dropped_;  // how many questions each rule dropped

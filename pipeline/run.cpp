@@ -5,11 +5,12 @@
 #include "core/durable.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "models/adapter_directory.h"
 #include "models/model_directory.h"
-#include "pipeline/evaluate_stage.h"
-#include "pipeline/generate_stage.h"
+#include "pipeline/mine_stage.h"
 #include "pipeline/run_lock.h"
+#include "pipeline/stages.h"
 
 namespace attune {
 namespace {
@@ -59,21 +60,28 @@ TrainOutcome train(const RunConfig& config, Existing existing, const StopRequest
   const RunLock lock(config.output);
   check_existing_training(config, existing);
   write_resolved(config);
-  if (config.has_generate) generate_stage(config, stop);
-  return train_stage(config, existing, stop);
+  RunConfig before = config;
+  before.has_evaluate = false;  // a test that is not there is no mistake yet
+  for (const Stage& stage : stages()) {
+    if (stage.name == "train") break;
+    if (stage.is_wanted(before)) stage.run(before, stop);
+  }
+  return train_stage(with_mined_negatives(config), existing, stop);
 }
 
 std::string run(const RunConfig& config, const StopRequested& stop) {
   const RunLock lock(config.output);
   write_resolved(config);
-  if (config.has_generate) generate_stage(config, stop);
-  if (!config.has_train) return "";
-  if (config.has_evaluate) load_test_set(config);
-  const TrainOutcome trained = train_stage(config, Existing::kUpdate, stop);
-  if (config.has_evaluate && stop && stop())
-    throw_error(ErrorKind::kInterrupted, config.output, ": stopped before the evaluation");
-  const std::string table = config.has_evaluate ? evaluate_stage(config) + "\n" : "";
-  return table + how_to_load(trained.artifact);
+  std::string told;
+  for (const Stage& stage : stages()) {
+    if (!stage.is_wanted(config)) continue;
+    if (stop && stop())
+      throw_error(ErrorKind::kInterrupted, config.output, ": stopped before the stage '",
+                  stage.name, "'");
+    log_debug(str_cat("stage '", stage.name, "'"));
+    told += stage.run(config, stop);
+  }
+  return config.has_train ? told + how_to_load(config.output + "/artifact") : told;
 }
 
 }  // namespace attune

@@ -48,41 +48,52 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
   if (has_train && data.train.empty() && !has_generate)
     add("train", "'train' has no data: give data.train, or documents and generate");
   const bool adapts = has_train && train.mode == "adapter";
-  if (has_adapter && !adapts) add("adapter", "'adapter' has no effect without train.mode adapter");
   if (has_train && !adapts && train.loss.kind() == "corpus")
-    add("train", "train.loss.type corpus needs frozen passages: train.mode adapter");
-  const bool chooses =
-      train.last_layers > 0 || train.freeze_embeddings || !train.rates.empty() || train.lora.on();
-  if (adapts && chooses)
-    add("train",
+    add("train.loss.type", "train.loss.type corpus needs frozen passages: train.mode adapter");
+  const char* const chooses = train.last_layers > 0     ? "train.last_layers"
+                              : train.freeze_embeddings ? "train.freeze_embeddings"
+                              : !train.rates.empty()    ? "train.rates"
+                              : train.lora.on()         ? "train.lora"
+                                                        : nullptr;
+  if (adapts && chooses != nullptr)
+    add(chooses,
         "train.last_layers, freeze_embeddings, rates and lora are of train.mode full: an adapter "
         "leaves the whole encoder as it is");
   if (adapts && !train.token_cache.empty())
-    add("train", "train.token_cache is of train.mode full: adapters keep vectors (OUTPUT/vectors)");
-  if (has_train && train.lora.on() && train.freeze_embeddings)
-    add("train",
-        "train.freeze_embeddings has no effect with train.lora, which freezes all weights");
+    add("train.token_cache",
+        "train.token_cache is of train.mode full: adapters keep vectors (OUTPUT/vectors)");
   if (has_train && !train.lora.on() && train.lora.save == "peft")
-    add("train", "train.lora.save peft without LoRA: give train.lora.rank or train.lora.start");
+    add("train.lora.save",
+        "train.lora.save peft without LoRA: give train.lora.rank or train.lora.start");
   if (adapts && !model.prompts.columns.empty())
-    add("model",
+    add("model.prompts.columns",
         "model.prompts.columns is of train.mode full: an adapter's base embeds queries and "
         "passages; give query and document");
+  if (has_mine && data.train.empty() && !has_generate)
+    add("mine", "'mine' has no data: give data.train, or documents and generate");
+  if (has_mine && !has_train)
+    add("mine",
+        "'mine' makes what 'train' learns from, and there is no 'train'; `attune data mine` mines "
+        "alone");
+  if (has_mine && !train.negatives.empty())
+    add("train.negatives", "'mine' makes the negatives: leave one of the two out");
   if (has_train && !train.negatives.empty() &&
       train.negatives.size() != std::max<std::size_t>(data.train.size(), 1))
-    add("train",
+    add("train.negatives",
         "train.negatives names another number of files than data.train: give one for "
         "each data set, in their order, \"\" for none");
   if (has_train && data.train.size() > 1 && train.loss.kind() == "corpus")
-    add("train", "train.loss.type corpus takes one data set: join them into one file");
+    add("train.loss.type", "train.loss.type corpus takes one data set: join them into one file");
   if (has_train && data.train.size() > 1 && train.parity == "llamaindex")
-    add("train", "train.parity llamaindex takes one data set: its batches would mix several");
+    add("train.parity",
+        "train.parity llamaindex takes one data set: its batches would mix several");
   if (has_train && !adapts && train.parity != "none")
-    add("train", "train.parity is of adapters: train.mode adapter");
+    add("train.parity", "train.parity is of adapters: train.mode adapter");
   if (adapts && train.parity == "llamaindex" && adapter.sides == "both")
-    add("adapter", "adapter.sides both is not what train.parity llamaindex does: queries alone");
+    add("adapter.sides",
+        "adapter.sides both is not what train.parity llamaindex does: queries alone");
   if (has_train && train.patience > 0 && data.validation.empty() && !has_generate)
-    add("train", "train.patience needs questions to measure: give data.validation");
+    add("train.patience", "train.patience needs questions to measure: give data.validation");
   if ((has_train || has_evaluate) && !has_generate && !has_model)
     add(has_train ? "train" : "evaluate", "there is no model: give model.base");
   if (has_evaluate && !has_train)
@@ -94,6 +105,22 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
   if (!has_generate && !has_train && !has_evaluate)
     add("version", "no stage is named: add 'documents' with 'generate', 'train' or 'evaluate'");
   return found;
+}
+
+std::vector<RunConfig::Idle> RunConfig::idle_settings() const {
+  const bool adapts = has_train && train.mode == "adapter";
+  const bool validates = !data.validation.empty() || has_generate;
+  return {
+      {"adapter", !adapts, "train.mode is not adapter"},
+      {"data.train", !has_train, "there is no 'train'"},
+      {"data.validation", !has_train, "there is no 'train'"},
+      {"data.test", !has_evaluate, "there is no 'evaluate'"},
+      {"train.evaluate_steps", !validates, "nothing is measured without data.validation"},
+      {"train.multi_dataset", data.train.size() < 2, "data.train is one data set"},
+      {"train.freeze_embeddings", train.lora.on(), "train.lora freezes all weights"},
+      {"train.deterministic", device == "cpu", "the processor always is"},
+      {"mine.seed", mine.sampling_strategy == "top", "mine.sampling_strategy top draws nothing"},
+  };
 }
 
 }  // namespace attune

@@ -2,7 +2,7 @@
 // docs/configuration.md is made from visit(). No torch here: the small program checks and prints
 // configurations without loading it.
 //
-// A stage belongs to a run when its section is there: `documents` with `generate`, `train`,
+// A stage belongs to a run when its section is there: `documents` with `generate`, `mine`, `train`,
 // `evaluate`. Relative paths are relative to the directory in which attune is started.
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "data/generation/generate_config.h"
 #include "models/adapter_config.h"
 #include "models/model_config.h"
+#include "retrieval/hard_negatives.h"
 #include "trainer/train_config.h"
 
 namespace attune {
@@ -61,12 +62,14 @@ struct RunConfig {
   std::string device = "auto";
   std::string output;
   bool has_documents = false, has_chunks = false, has_generate = false, has_data = false;
-  bool has_model = false, has_train = false, has_adapter = false, has_evaluate = false;
+  bool has_model = false, has_mine = false, has_train = false, has_adapter = false;
+  bool has_evaluate = false;
   DocumentsConfig documents;
   ChunkConfig chunks;
   GenerateConfig generate;
   DataConfig data;
   ModelConfig model;
+  MiningConfig mine;
   TrainConfig train;
   AdapterConfig adapter;
   EvaluateConfig evaluate;
@@ -91,10 +94,14 @@ struct RunConfig {
              "questions for the passages, and their data sets");
     optional(f, "data", has_data, data, "data sets that are there already");
     optional(f, "model", has_model, model, "the model to start from");
+    optional(f, "mine", has_mine, mine,
+             "hard negatives for the training pairs, by model.base or BM25; left out: none but "
+             "train.negatives");
     optional(f, "train", has_train, train, "finetuning");
     optional(f, "adapter", has_adapter, adapter, "with train.mode adapter: which one");
     optional(f, "evaluate", has_evaluate, evaluate, "the finetuned model beside its base and BM25");
     for (const Mistake& mistake : cross_mistakes()) f.mistake(mistake.key, mistake.message);
+    for (const Idle& idle : idle_settings()) f.no_effect(idle.key, idle.if_so, idle.why);
   }
 
  private:
@@ -104,6 +111,13 @@ struct RunConfig {
   };
   // What is wrong between fields that are each right.
   std::vector<Mistake> cross_mistakes() const;
+  // What changes nothing because of another section.
+  struct Idle {
+    const char* key;
+    bool if_so;
+    const char* why;
+  };
+  std::vector<Idle> idle_settings() const;
 
   template <class Fields, class Section>
   static void optional(Fields& f, const char* key, bool& given, Section& section,
@@ -113,8 +127,15 @@ struct RunConfig {
   }
 };
 
+// What reading found beside the values.
+struct ConfigNotes {
+  std::vector<std::string> warnings;  // settings without effect, each with its place
+  ConfigOrigins origins;
+};
+
 // Reads, checks and resolves (`output`); every mistake is in one Error{kConfig}. Only the program
 // calls this: it hands what was read to libattune, which so needs no YAML (docs/build.md).
-RunConfig load_run_config(const std::string& path, std::span<const std::string> overrides = {});
+RunConfig load_run_config(const std::string& path, std::span<const std::string> overrides = {},
+                          ConfigNotes* notes = nullptr);
 
 }  // namespace attune

@@ -132,7 +132,11 @@ SweepPlan plan_sweep(const std::string& path, std::span<const std::string> overr
       all.push_back(swept.key + "=" + value);
     }
     try {
-      run.config = load_run_config(path, all);
+      ConfigNotes notes;
+      run.config = load_run_config(path, all, &notes);
+      for (const std::string& warning : notes.warnings)
+        if (std::find(plan.warnings.begin(), plan.warnings.end(), warning) == plan.warnings.end())
+          plan.warnings.push_back(warning);
     } catch (const Error& error) {
       throw Error(error.kind(), str_cat("attune sweep: with ", listed(run), ":\n", error.what()));
     }

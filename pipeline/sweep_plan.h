@@ -20,8 +20,9 @@ struct SweepRun {
 
 struct SweepPlan {
   std::string config_path, output;
-  std::vector<std::string> fixed;  // overrides with one value, the same in every run
-  std::vector<SweepRun> runs;      // the last key changes fastest
+  std::vector<std::string> fixed;     // overrides with one value, the same in every run
+  std::vector<SweepRun> runs;         // the last key changes fastest
+  std::vector<std::string> warnings;  // of any run's configuration, each once
 };
 
 // The values of "1e-4,3e-4" or "[1,5],[1,10]": commas separate outside brackets, braces and quotes.

@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kStage = "train";
-constexpr const char* kVersion = "train 1";  // of what the stage does with equal inputs
+constexpr const char* kVersion = "1";  // of what the stage does with equal inputs
 
 // The part of the configuration that decides the artifact.
 std::string deciding_settings(RunConfig config) {
@@ -87,28 +87,35 @@ Inputs fingerprint_inputs(const RunConfig& config, const DataPaths& data) {
           of_files(config.train.negatives)};
 }
 
-Fingerprint stage_key(RunConfig config, const Inputs& inputs) {
-  config.adapter.start.clear();
+StageInputs stage_inputs(RunConfig config, const Inputs& inputs) {
   config.adapter.vectors.clear();
-  config.model.base.clear();  // where things are does not matter, only what they hold
   config.train = config.train.deciding();
-  config.train.negatives.clear();
-  config.train.loss.guide.clear();
-  config.train.lora.start.clear();
-  Json key = {kVersion,
-              print_config(config.model),
-              print_config(config.train),
-              print_config(config.adapter),
-              config.seed,
-              config.device,
-              inputs.base,
-              inputs.train,
-              inputs.validation,
-              inputs.negatives,
-              inputs.adapter,
-              inputs.guide,
-              inputs.lora};
-  return sha256(key.dump());
+  StageInputs all;
+  all.settings = settings_of(config.model, "model");
+  all.settings.merge(settings_of(config.train, "train"));
+  all.settings.merge(settings_of(config.adapter, "adapter"));
+  // Where things are does not matter, only what they hold.
+  for (const char* path :
+       {"model.base", "train.negatives", "train.loss.guide", "train.lora.start", "adapter.start"})
+    all.settings.erase(path);
+  all.settings["seed"] = std::to_string(config.seed);
+  all.settings["device"] = config.device;
+  all.settings["what 'train' does"] = kVersion;
+  const auto add = [&](const std::string& name, const Fingerprint& fingerprint) {
+    if (!fingerprint.empty()) all.files[name] = fingerprint;
+  };
+  const auto add_all = [&](const std::string& name, const std::vector<Fingerprint>& all_of) {
+    for (std::size_t i = 0; i < all_of.size(); ++i)
+      add(all_of.size() == 1 ? name : str_cat(name, "[", i, "]"), all_of[i]);
+  };
+  add("model.base", inputs.base);
+  add_all("data.train", inputs.train);
+  add("data.validation", inputs.validation);
+  add_all("train.negatives", inputs.negatives);
+  add("adapter.start", inputs.adapter);
+  add("train.loss.guide", inputs.guide);
+  add("train.lora.start", inputs.lora);
+  return all;
 }
 
 void remove_previous_progress(const std::string& output) {
@@ -225,6 +232,10 @@ void check_existing_training(const RunConfig& config, Existing existing) {
   }
 }
 
+StageInputs train_inputs(const RunConfig& config) {
+  return stage_inputs(config, fingerprint_inputs(config, data_paths(config)));
+}
+
 TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopRequested& stop) {
   remove_stale_temporaries(config.output + "/artifact");
   const DataPaths data = data_paths(config);
@@ -232,19 +243,22 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   TrainOutcome outcome{config.output, config.output + "/artifact", {}};
   StageRecord record;
   record.stage = kStage;
-  record.key = stage_key(config, inputs);
+  record.inputs = stage_inputs(config, inputs);
   const auto last = read_stage_record(config.output, kStage);
-  const bool is_same = last && last->key == record.key;
+  const bool is_same = last && last->has_inputs(record.inputs);
   if (existing == Existing::kResume && last && !is_same)
     throw_error(ErrorKind::kConfig, config.output,
                 " cannot be resumed: the base model or the data are not "
                 "what they were when it began; --overwrite starts anew");
-  if (existing != Existing::kOverwrite && is_same && last->is_current(config.output, record.key)) {
+  if (existing != Existing::kOverwrite && is_same &&
+      last->is_current(config.output, record.inputs)) {
     log_info(str_cat("train: unchanged, not run again: ", outcome.artifact, " was made in ",
                      last->seconds, " s"));
     outcome.metrics = last->result.at("metrics");
     return outcome;
   }
+  if (last && !is_same)
+    log_info(str_cat(kStage, ": runs again: ", record.inputs.changes_since(last->inputs)));
   auto training = TrainingSets::load(data.train);
   auto validation = load_validation(data.validation);
   const bool validated = validation.has_value(),

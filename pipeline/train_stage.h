@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "core/stop.h"
 #include "pipeline/run_config.h"
+#include "pipeline/stage_record.h"
 #include "trainer/finetune_engine.h"
 
 namespace attune {
@@ -33,6 +34,8 @@ std::optional<EmbeddingQAFinetuneDataset> load_validation(const std::string& pat
 
 // To be asked before anything is written: throws what kRefuse and kResume say of this output.
 void check_existing_training(const RunConfig& config, Existing existing);
+
+StageInputs train_inputs(const RunConfig& config);
 
 // A training that is finished with these settings and data is not run again, but for kOverwrite.
 // Being stopped is Error{kInterrupted}.

@@ -274,4 +274,37 @@ void MinedNegatives::save_jsonl(const std::string& path,
   write_file_durably(path, lines);
 }
 
+Json MinedNegatives::counts() const {
+  return {{"queries", complete},
+          {"too_few", incomplete},
+          {"unanswered", unanswered},
+          {"num_negatives", num_negatives},
+          {"range_max", range_max},
+          {"candidates", candidates},
+          {"dropped_same_document", dropped_same_document},
+          {"dropped_absolute_margin", dropped_absolute_margin},
+          {"dropped_relative_margin", dropped_relative_margin},
+          {"dropped_max_score", dropped_max_score},
+          {"dropped_min_score", dropped_min_score},
+          {"blank_passages", blank_passages},
+          {"repeated_passages", repeated_passages}};
+}
+
+std::string MinedNegatives::summary() const {
+  std::string text =
+      str_cat(complete, " queries have ", num_negatives, " hard negatives each, ", incomplete,
+              " found too few and are left out of training, ", unanswered,
+              " have no relevant passage; of ", candidates, " candidates");
+  const auto tell = [&](const char* guard, std::int64_t count) {
+    if (count > 0) text += str_cat(", ", count, " dropped by ", guard);
+  };
+  tell("same document", dropped_same_document);
+  tell("absolute_margin", dropped_absolute_margin);
+  tell("relative_margin", dropped_relative_margin);
+  tell("max_score", dropped_max_score);
+  tell("min_score", dropped_min_score);
+  return str_cat(text, "; ", repeated_passages, " passages repeat others, ", blank_passages,
+                 " are blank");
+}
+
 }  // namespace attune

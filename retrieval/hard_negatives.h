@@ -27,6 +27,7 @@
 #include <attune/base_embedding.h>
 
 #include "core/config_reader.h"
+#include "core/json.h"
 #include "data/qa_dataset.h"
 
 namespace attune {
@@ -80,6 +81,9 @@ struct MinedNegatives {
   // num_negatives, or with none ("negatives": []), which leaves the query out of training, as the
   // peer's n-tuples do.
   void save_jsonl(const std::string& path, const EmbeddingQAFinetuneDataset& dataset) const;
+
+  Json counts() const;          // under the names above
+  std::string summary() const;  // the same for people
 };
 
 // `model` may be null with source bm25, which does not ask it. `document_of`: [corpus rows] equal

@@ -4,7 +4,6 @@
 #include <cstdio>
 
 #include "core/error.h"
-#include "retrieval/bootstrap.h"
 
 namespace attune {
 namespace {
@@ -44,10 +43,6 @@ std::string aligned(const Cells& cells) {
 
 bool is_compared(const std::string& metric) { return !metric.starts_with("recall@"); }
 
-PairedDifference gain(const Evaluation& base, const Evaluation& system, const std::string& metric) {
-  return paired_bootstrap(base.metrics.values(metric), system.metrics.values(metric));
-}
-
 }  // namespace
 
 std::vector<std::string> primary_metrics(const MetricTable& table) {
@@ -63,7 +58,22 @@ std::vector<std::string> primary_metrics(const MetricTable& table) {
   return shown;
 }
 
-std::string report_table(std::span<const Evaluation> systems) {
+Gains gains_of(std::span<const Evaluation> systems) {
+  ATTUNE_ASSERT(!systems.empty());
+  const Evaluation& base = systems.front();
+  Gains gains;
+  for (const Evaluation& system : systems.subspan(1)) {
+    ATTUNE_ASSERT(system.query_rows == base.query_rows);
+    auto& of_system = gains.emplace_back();
+    for (const std::string& metric : primary_metrics(base.metrics))
+      if (is_compared(metric))
+        of_system[metric] =
+            paired_bootstrap(base.metrics.values(metric), system.metrics.values(metric));
+  }
+  return gains;
+}
+
+std::string report_table(std::span<const Evaluation> systems, const Gains& gains) {
   ATTUNE_ASSERT(!systems.empty());
   const Evaluation& base = systems.front();
   const std::vector<std::string> metrics = primary_metrics(base.metrics);
@@ -78,7 +88,8 @@ std::string report_table(std::span<const Evaluation> systems) {
   }
   std::string out = aligned(table);
 
-  for (const Evaluation& system : systems.subspan(1)) {
+  for (std::size_t i = 1; i < systems.size(); ++i) {
+    const Evaluation& system = systems[i];
     out += str_cat("\n", system.model, " against ", base.model, ", ", base.query_rows.size(),
                    base.query_rows.size() == 1 ? " query:\n" : " queries:\n");
     std::size_t widest = 0;
@@ -86,7 +97,7 @@ std::string report_table(std::span<const Evaluation> systems) {
     for (const std::string& metric : metrics) {
       if (!is_compared(metric)) continue;
       out += str_cat("  ", metric, std::string(widest + 2 - metric.size(), ' '),
-                     verdict(gain(base, system, metric)), "\n");
+                     verdict(gains[i - 1].at(metric)), "\n");
     }
   }
   return out;
@@ -101,17 +112,18 @@ Json evaluation_json(const Evaluation& evaluation) {
   return out;
 }
 
-Json report_json(const std::string& dataset, std::span<const Evaluation> systems) {
+Json report_json(const std::string& dataset, std::span<const Evaluation> systems,
+                 const Gains& gains) {
   Json out;
   out["dataset"] = dataset;
   out["models"] = Json::array();
-  for (const Evaluation& system : systems) {
-    Json& model = out["models"].emplace_back(evaluation_json(system));
-    if (&system == systems.data()) continue;
+  for (std::size_t i = 0; i < systems.size(); ++i) {
+    Json& model = out["models"].emplace_back(evaluation_json(systems[i]));
+    if (i == 0) continue;
     model["against"] = systems.front().model;
-    for (const std::string& metric : primary_metrics(system.metrics)) {
+    for (const std::string& metric : primary_metrics(systems[i].metrics)) {
       if (!is_compared(metric)) continue;
-      const PairedDifference difference = gain(systems.front(), system, metric);
+      const PairedDifference& difference = gains[i - 1].at(metric);
       model["gain"][metric] = {difference.difference, difference.low, difference.high};
     }
   }

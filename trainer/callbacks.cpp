@@ -10,6 +10,8 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/memory.h"
+#include "models/device.h"
 #include "retrieval/evaluation.h"
 
 namespace attune {
@@ -99,15 +101,22 @@ void MetricsFile::on_evaluate(const EvaluationReport& report) {
 
 void ProgressLine::on_step(const StepReport& report) {
   if (report.skipped) return;
-  ++shown_;
-  const double weight = shown_ < 20 ? 1.0 / static_cast<double>(shown_) : 0.05;
-  loss_ += weight * (report.loss - loss_);
-  pairs_ += report.pairs;
-  seconds_ += report.seconds;
+  ++steps_;
+  const double weight = steps_ < 20 ? 1.0 / static_cast<double>(steps_) : 0.05;
+  const auto follow = [&](double& mean, double value) { mean += weight * (value - mean); };
+  follow(loss_, report.loss);
+  follow(seconds_, report.seconds);
+  follow(pairs_, static_cast<double>(report.pairs));
+  follow(tokens_, static_cast<double>(report.tokens));
+  if (!progress_.is_due()) return progress_.update(report.step);
+  const std::int64_t memory = device_.is_cuda() ? peak_memory_of(device_) : resident_memory();
   std::ostringstream detail;
-  detail << std::fixed << std::setprecision(4) << "loss " << loss_ << std::setprecision(1) << ", "
-         << static_cast<double>(pairs_) / seconds_ << " pairs/s, epoch " << std::setprecision(2)
-         << report.epoch;
+  detail << std::fixed << std::setprecision(4) << "loss " << loss_ << std::defaultfloat
+         << std::setprecision(3) << ", rate " << report.learning_rate << std::fixed
+         << std::setprecision(1) << ", " << pairs_ / seconds_ << " pairs/s";
+  if (report.tokens > 0)
+    detail << ", " << std::setprecision(0) << tokens_ / seconds_ << " tokens/s";
+  detail << ", epoch " << std::setprecision(2) << report.epoch << ", " << memory_text(memory);
   progress_.update(report.step, detail.str());
 }
 

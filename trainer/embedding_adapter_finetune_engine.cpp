@@ -164,8 +164,7 @@ EmbeddingAdapterFinetuneEngine::EmbeddingAdapterFinetuneEngine(
     : FinetuneEngine(std::move(data), std::move(val_dataset), std::move(options)),
       base_(std::move(base)) {}
 
-FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(
-    const std::function<bool()>& stop_requested) {
+FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(const StopRequested& stop_requested) {
   const auto start = std::chrono::steady_clock::now();
   const bool parity = options_.train.parity == "llamaindex";
   const std::string vectors =

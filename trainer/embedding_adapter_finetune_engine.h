@@ -19,7 +19,7 @@ class EmbeddingAdapterFinetuneEngine : public FinetuneEngine {
                                  FinetuneOptions options,
                                  std::shared_ptr<const BaseEmbedding> base = nullptr);
 
-  FinetuneResult finetune(const std::function<bool()>& stop_requested = {}) override;
+  FinetuneResult finetune(const StopRequested& stop_requested = {}) override;
   // Embedding every text is the time that counts: the steps, which take seconds, are left out.
   TrainingEstimate estimate(const EmbeddingQAFinetuneDataset* test, int systems) override;
 

@@ -83,7 +83,7 @@ std::vector<RankedSet> FinetuneEngine::ranked_sets(const EmbeddingQAFinetuneData
 
 FinetuneResult FinetuneEngine::run(Trainer& trainer, const Subject& subject,
                                    std::chrono::steady_clock::time_point start,
-                                   const std::function<bool()>& stop_requested) const {
+                                   const StopRequested& stop_requested) const {
   if (options_.train.patience > 0 && !val_dataset_)
     throw_error(ErrorKind::kConfig,
                 "train.patience needs a validation set with questions to measure");

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 
 #include "core/hash.h"
 #include "core/json.h"
+#include "core/stop.h"
 #include "data/training_sets.h"
 #include "models/adapter_config.h"
 #include "models/model_config.h"
@@ -60,7 +60,7 @@ class FinetuneEngine {
 
   // Trains and writes OUTPUT/artifact. Error{kInterrupted} where `stop_requested` comes true before
   // there is anything to save.
-  virtual FinetuneResult finetune(const std::function<bool()>& stop_requested = {}) = 0;
+  virtual FinetuneResult finetune(const StopRequested& stop_requested = {}) = 0;
 
   // What that will take. Nothing is written, and the engine is of no use afterwards; `test`, if
   // given, is ranked `systems` times at the end.
@@ -93,7 +93,7 @@ class FinetuneEngine {
   // and leaves the best weights in the parameters; `seconds` count from `start`.
   FinetuneResult run(Trainer& trainer, const Subject& subject,
                      std::chrono::steady_clock::time_point start,
-                     const std::function<bool()>& stop_requested) const;
+                     const StopRequested& stop_requested) const;
 
   // To be called when artifact_path() is written.
   void tell_saved(const FinetuneResult& result) const;

@@ -104,30 +104,28 @@ struct LossConfig {
   template <class Fields>
   void check(Fields& f) {
     const std::string kind = this->kind();
-    const LossConfig unset;
-    const auto only = [&](const char* key, auto LossConfig::* member,
-                          std::initializer_list<const char*> kinds) {
-      if (this->*member != unset.*member &&
-          std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
-        f.mistake(key,
-                  std::string("'").append(key).append("' has no effect with the loss ") + kind);
+    const auto only = [&](const char* key, std::initializer_list<const char*> kinds) {
+      f.no_effect(key, std::find(kinds.begin(), kinds.end(), kind) == kinds.end(),
+                  "the loss is " + kind);
     };
-    only("scale", &LossConfig::scale,
-         {"mnrl", "infonce", "gist", "cosent", "kl_divergence", "corpus"});
-    only("similarity", &LossConfig::similarity,
-         {"mnrl", "infonce", "cosent", "triplet", "margin_mse", "kl_divergence"});
-    only("directions", &LossConfig::directions, {"mnrl"});
-    only("partition", &LossConfig::partition, {"mnrl"});
-    only("hardness", &LossConfig::hardness, {"mnrl"});
-    only("hardness_strength", &LossConfig::hardness_strength, {"mnrl"});
-    only("positives", &LossConfig::positives, {"infonce"});
-    only("mask", &LossConfig::mask, {"infonce"});
-    only("margin", &LossConfig::margin, {"infonce", "gist"});
-    only("margin_strategy", &LossConfig::margin_strategy, {"infonce", "gist"});
-    only("triplet_margin", &LossConfig::triplet_margin, {"triplet"});
-    only("guide", &LossConfig::guide, {"gist"});
-    only("contrast_anchors", &LossConfig::contrast_anchors, {"gist"});
-    only("contrast_positives", &LossConfig::contrast_positives, {"gist"});
+    only("scale", {"mnrl", "infonce", "gist", "cosent", "kl_divergence", "corpus"});
+    only("similarity", {"mnrl", "infonce", "cosent", "triplet", "margin_mse", "kl_divergence"});
+    only("directions", {"mnrl"});
+    only("partition", {"mnrl"});
+    only("hardness", {"mnrl"});
+    only("hardness_strength", {"mnrl"});
+    only("positives", {"infonce"});
+    only("mask", {"infonce"});
+    only("margin", {"infonce", "gist"});
+    only("margin_strategy", {"infonce", "gist"});
+    only("triplet_margin", {"triplet"});
+    only("guide", {"gist"});
+    only("contrast_anchors", {"gist"});
+    only("contrast_positives", {"gist"});
+    const bool by_margin = std::find(mask.begin(), mask.end(), "margin") != mask.end();
+    f.no_effect("margin", kind == "infonce" && !by_margin, "'margin' is not in train.loss.mask");
+    f.no_effect("margin_strategy", margin == 0, "train.loss.margin is 0");
+    f.no_effect("matryoshka.dims", kind == "corpus", "the loss is corpus");
     const auto has = [&](const char* direction) {
       return std::find(directions.begin(), directions.end(), direction) != directions.end();
     };
@@ -145,8 +143,6 @@ struct LossConfig {
       f.mistake("similarity", kind + " knows cosine and dot");
     if (kind == "triplet" && similarity == "dot")
       f.mistake("similarity", "triplet knows cosine, euclidean and manhattan");
-    if (kind == "corpus" && !matryoshka.dims.empty())
-      f.mistake("matryoshka", "'matryoshka' has no effect with the loss corpus");
   }
 };
 

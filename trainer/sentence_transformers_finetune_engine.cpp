@@ -52,8 +52,7 @@ ArtifactWeights what_is_saved(const EmbeddingModel& model, const FinetuneOptions
 
 }  // namespace
 
-FinetuneResult SentenceTransformersFinetuneEngine::finetune(
-    const std::function<bool()>& stop_requested) {
+FinetuneResult SentenceTransformersFinetuneEngine::finetune(const StopRequested& stop_requested) {
   const auto start = std::chrono::steady_clock::now();
   const std::shared_ptr<EmbeddingModel> model = load_base(options_);
   set_device_arithmetic(model->device(), /*tf32=*/options_.train.precision == "bf16",

@@ -11,7 +11,7 @@ namespace attune {
 class SentenceTransformersFinetuneEngine : public FinetuneEngine {
  public:
   using FinetuneEngine::FinetuneEngine;
-  FinetuneResult finetune(const std::function<bool()>& stop_requested = {}) override;
+  FinetuneResult finetune(const StopRequested& stop_requested = {}) override;
   TrainingEstimate estimate(const EmbeddingQAFinetuneDataset* test, int systems) override;
 };
 

@@ -146,6 +146,10 @@ struct TrainConfig {
             "in fnmatch) times FACTOR; 0 freezes them; the first that matches holds");
     f.section("lora", lora, "low rank matrices beside the weights are trained instead of them");
     f.section("loss", loss, "the training objective");
+    f.no_effect("keep_checkpoints", checkpoint_steps == 0 && on_nonfinite != "rollback",
+                "no checkpoint is saved without train.checkpoint_steps");
+    for (const char* key : {"recompute", "dropout"})
+      f.no_effect(key, mode == "adapter", "the encoder is not trained with train.mode adapter");
     if (sampler == "group_by_label" && (batch_size < 4 || batch_size % 2 == 1))
       f.mistake("batch_size",
                 "train.sampler group_by_label takes an even batch_size of at least 4");

@@ -203,7 +203,7 @@ Callback::Stop Trainer::requested_stop() const {
   return stop;
 }
 
-Callback::Stop Trainer::run(const std::function<bool()>& stop_requested) {
+Callback::Stop Trainer::run(const StopRequested& stop_requested) {
   std::optional<Flight> last;  // whose numbers are not read yet
   const auto settle_last = [&] { return !last || settle(*std::exchange(last, std::nullopt)); };
   while (last || next_step_ < source_.steps()) {

@@ -25,6 +25,7 @@
 
 #include <attune/callback.h>
 
+#include "core/stop.h"
 #include "models/embedding_model.h"
 #include "trainer/adamw.h"
 #include "trainer/batch_prefetcher.h"
@@ -61,7 +62,7 @@ class Trainer {
 
   // Takes all steps from next_step() on; stops early, between two steps, when `stop_requested` or a
   // callback says so. kFinish: all steps are taken, or a callback found it enough.
-  Callback::Stop run(const std::function<bool()>& stop_requested = {});
+  Callback::Stop run(const StopRequested& stop_requested = {});
 
   std::int64_t next_step() const { return next_step_; }  // 0-based
   std::int64_t total_steps() const { return source_.steps(); }

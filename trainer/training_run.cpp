@@ -53,7 +53,8 @@ TrainingRun::TrainingRun(Trainer& trainer, const FinetuneEngine::Subject& subjec
   metrics_.emplace(options.output + "/metrics.jsonl", steps_kept,
                    resumed ? resumed->skipped : std::set<std::int64_t>());
   if (options.train.tensorboard) tensorboard_.emplace(options.output + "/tensorboard", steps_kept);
-  if (options.show_progress) progress_.emplace(trainer.total_steps());
+  if (options.show_progress)
+    progress_.emplace(trainer.total_steps(), steps_kept, subject.parameters.values().device());
   add_callbacks();
   trainer.set_on_nonfinite([this](const StepReport& report) { return decide(report); });
   if (resumed) {
@@ -129,6 +130,7 @@ void TrainingRun::save() {
   }
   const std::string path =
       save_checkpoint(checkpoints_, checkpoint, options_.train.keep_checkpoints, rollback_points_);
+  log_debug(str_cat("checkpoint of step ", checkpoint.next_step, ": ", path));
   for (Callback* caller : callers_) caller->on_save({checkpoint.next_step, path, false});
 }
 
@@ -148,7 +150,7 @@ void TrainingRun::tell_graphs() const {
                    " % padding"));
 }
 
-FinetuneResult TrainingRun::finish(const std::function<bool()>& stop_requested) {
+FinetuneResult TrainingRun::finish(const StopRequested& stop_requested) {
   FinetuneResult result;
   result.finished = trainer_.run(stop_requested) == Callback::Stop::kFinish;
   tell_graphs();

@@ -6,11 +6,11 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/stop.h"
 #include "trainer/callbacks.h"
 #include "trainer/checkpoint.h"
 #include "trainer/finetune_engine.h"
@@ -31,7 +31,7 @@ class TrainingRun {
               const std::vector<Callback*>& callers, std::chrono::steady_clock::time_point start);
 
   // Takes the steps; leaves the best weights in the parameters, or a checkpoint.
-  FinetuneResult finish(const std::function<bool()>& stop_requested);
+  FinetuneResult finish(const StopRequested& stop_requested);
 
  private:
   // What the result tells of all steps, those before a resume included.

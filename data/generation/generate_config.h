@@ -44,6 +44,10 @@ struct GenerateConfig {
     if (method == "llm" && !has_llm)
       f.mistake("method", "generate.method llm without a language model: give generate.llm");
     split.visit(f);
+    f.no_effect("generators", method != "offline", "generate.method is " + method);
+    f.no_effect("llm", method != "llm", "generate.method is " + method);
+    f.no_effect("test_share", !split.question_pages.empty(),
+                "the test is made of generate.question_pages");
   }
 };
 

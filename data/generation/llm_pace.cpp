@@ -23,7 +23,7 @@ LlmPace::LlmPace(int requests_per_minute, int tokens_per_minute)
     : seconds_per_request_(per(requests_per_minute)), seconds_per_token_(per(tokens_per_minute)) {}
 
 // A bucket that holds one request is a time from which on it is full again.
-bool LlmPace::wait_turn(std::int64_t tokens, const std::function<bool()>& stop) {
+bool LlmPace::wait_turn(std::int64_t tokens, const StopRequested& stop) {
   while (true) {
     double left = 0;
     {
@@ -53,7 +53,7 @@ void LlmPace::pause(double count) {
   paused_until_ = std::max(paused_until_, Clock::now() + seconds(count));
 }
 
-bool wait_for(double count, const std::function<bool()>& stop) {
+bool wait_for(double count, const StopRequested& stop) {
   const LlmPace::Clock::time_point end = LlmPace::Clock::now() + seconds(count);
   while (!stop()) {
     const auto left = end - LlmPace::Clock::now();

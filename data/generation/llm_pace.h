@@ -4,8 +4,9 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <mutex>
+
+#include "core/stop.h"
 
 namespace attune {
 
@@ -17,7 +18,7 @@ class LlmPace {
   LlmPace(int requests_per_minute, int tokens_per_minute);  // 0: no limit
 
   // Waits for the turn of a request of about so many tokens. False: `stop` came true meanwhile.
-  bool wait_turn(std::int64_t tokens, const std::function<bool()>& stop);
+  bool wait_turn(std::int64_t tokens, const StopRequested& stop);
   // What a request took beside what wait_turn() was told; may be negative.
   void correct(std::int64_t requests, std::int64_t tokens);
   // Nobody's turn comes for so long.
@@ -30,7 +31,7 @@ class LlmPace {
 };
 
 // Sleeps, looking at `stop` 20 times a second. False: it came true.
-bool wait_for(double seconds, const std::function<bool()>& stop);
+bool wait_for(double seconds, const StopRequested& stop);
 
 // Exponential back-off with jitter: between a half and the whole of first * 2^(attempt - 1), at
 // most a minute; attempt counts from 1. The same for the same seed, row and attempt.

@@ -54,6 +54,8 @@ TEST_F(Usage, MissingExtraAndRepeatedArgumentsAreRefused) {
       {"inspect", "a", "b"},
       {"train", "x.yaml", "--json=yes"},
       {"config", "chekc", "x.yaml"},
+      {"config", "schema", "x.yaml"},
+      {"bench", "compere", "a", "b"},
       {"config", "check"},
       {"help", "nothing"},
       {"evaluate", "--model", kTinyModel, "--dataset", "d.json", "--k", "1,,3"},
@@ -100,10 +102,85 @@ TEST_F(Usage, ConfigPrintIsReadBackEqual) {
   const Outcome first = run({"config", "print", "more.yaml", "data.test=test.json"});
   ASSERT_EQ(first.code, 0) << first.err;
   spit(folder_ / "printed.yaml", first.out);
-  EXPECT_EQ(run({"config", "print", "printed.yaml"}).out, first.out);
+  const auto without_origins = [](const std::string& text) {
+    std::string values;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      line.resize(std::min(line.find("  # "), line.size()));
+      line.erase(line.find_last_not_of(' ') + 1);
+      values += line + "\n";
+    }
+    return values;
+  };
+  EXPECT_EQ(without_origins(run({"config", "print", "printed.yaml"}).out),
+            without_origins(first.out));
   EXPECT_NE(first.out.find("learning_rate"), std::string::npos);
   EXPECT_EQ(first.out.find("documents"), std::string::npos) << "a stage that was not named";
   EXPECT_EQ(first.out.find("prompts"), std::string::npos) << "prompts that were not given";
+}
+
+TEST_F(Usage, ConfigPrintTellsWhereEachValueComesFrom) {
+  write_config("run.yaml");
+  const Outcome outcome = run({"config", "print", "run.yaml", "train.epochs=7"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto line_of = [&](const std::string& key) {
+    const std::size_t begin = outcome.out.find(key);
+    return begin == std::string::npos
+               ? std::string()
+               : outcome.out.substr(begin, outcome.out.find('\n', begin) - begin);
+  };
+  EXPECT_TRUE(line_of("epochs: 7").ends_with("# override")) << outcome.out;
+  EXPECT_TRUE(line_of("batch_size: 4").ends_with("# run.yaml:10")) << line_of("batch_size: 4");
+  EXPECT_TRUE(line_of("learning_rate: 2e-05").ends_with("# default")) << outcome.out;
+}
+
+TEST_F(Usage, SettingsWithoutEffectAreWarnedOf) {
+  write_config("run.yaml", "  keep_checkpoints: 5\n");
+  const Outcome outcome = run({"config", "check", "run.yaml", "train.lora.alpha=3"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.out, "run.yaml: fine\n");
+  for (const char* said : {"warning: run.yaml:12:3: 'train.keep_checkpoints' has no effect",
+                           "warning: override 'train.lora.alpha=3': 'train.lora.alpha'"})
+    EXPECT_NE(outcome.err.find(said), std::string::npos) << outcome.err;
+}
+
+TEST_F(Usage, TheSchemaIsTheCommittedOne) {
+  const Outcome outcome = run({"config", "schema"});
+  EXPECT_EQ(parse_json(outcome.out, "schema")["$schema"],
+            "https://json-schema.org/draft/2020-12/schema");
+  EXPECT_EQ(outcome.out, slurp(source_path("docs/configuration.schema.json")))
+      << "build/release/attune config schema > docs/configuration.schema.json";
+}
+
+TEST_F(Usage, ExplainTellsStagesAndReasons) {
+  write_config("run.yaml");
+  write_dataset("train.json", 8);
+  const Outcome before = run({"run", "run.yaml", "--explain", "--json"});
+  ASSERT_EQ(before.code, 0) << before.err;
+  EXPECT_FALSE(fs::exists(folder_ / "out"));
+  ASSERT_EQ(before.last_line()["stages"][0]["stage"], "generate");
+  EXPECT_EQ(before.last_line()["stages"][0]["status"], "absent");
+  ASSERT_EQ(run({"run", "run.yaml"}).code, 0);
+  EXPECT_NE(run({"run", "run.yaml", "--explain"}).out.find("train     current"), std::string::npos);
+  const std::string changed = run({"run", "run.yaml", "--explain", "train.learning_rate=1e-5"}).out;
+  EXPECT_NE(changed.find("train     runs     train.learning_rate 2e-05 -> 1e-05"),
+            std::string::npos)
+      << changed;
+}
+
+TEST_F(Usage, QuietAndVerboseAreOptionsOfEveryCommand) {
+  write_dataset("train.json", 8);
+  write_config("run.yaml");
+  EXPECT_EQ(run({"-q", "train"}).code, 2) << "options come behind the command";
+  const Outcome quiet = run({"train", "run.yaml", "-q"});
+  EXPECT_EQ(quiet.code, 0);
+  EXPECT_EQ(quiet.err, "");
+  EXPECT_EQ(quiet.out, "out/artifact\n");
+  EXPECT_NE(run({"train", "run.yaml", "--overwrite", "--verbose"}).err, "");
+  const Outcome failing = run({"train", "run.yaml", "--quiet"});
+  EXPECT_EQ(failing.code, 2);
+  EXPECT_NE(failing.err.find("holds a run already"), std::string::npos) << "errors are said";
+  EXPECT_EQ(run({"train", "run.yaml", "-q", "-v"}).code, 2);
 }
 
 TEST_F(Usage, TheConfigurationPageIsWhatConfigDocPrints) {

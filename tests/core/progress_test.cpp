@@ -1,5 +1,6 @@
 #include "core/progress.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <thread>
@@ -8,6 +9,8 @@
 #include <gtest/gtest.h>
 #include <pty.h>
 #include <unistd.h>
+
+#include "core/log.h"
 
 namespace attune {
 namespace {
@@ -88,6 +91,97 @@ TEST_F(ProgressOnATerminal, OneLineIsRewrittenAtMostFiveTimesASecond) {
   EXPECT_EQ(shown.find("50/1000"), std::string::npos);
   EXPECT_NE(shown.find("\rtraining 1000/1000 in 0s, done"), std::string::npos);
   EXPECT_TRUE(shown.ends_with("\n"));
+}
+
+// What stands on the terminal after `shown`, one string a line.
+std::vector<std::string> screen_after(const std::string& shown) {
+  std::vector<std::string> lines(1);
+  std::size_t column = 0;
+  for (const char c : shown) {
+    if (c == '\r') {
+      column = 0;
+    } else if (c == '\n') {
+      lines.emplace_back();
+    } else {
+      std::string& line = lines.back();
+      line.resize(std::max(line.size(), column + 1), ' ');
+      line[column++] = c;
+    }
+  }
+  for (std::string& line : lines) line.erase(line.find_last_not_of(' ') + 1);
+  return lines;
+}
+
+TEST_F(ProgressOnATerminal, AMessageHasALineOfItsOwn) {
+  const std::string shown = shown_on_terminal_by([] {
+    Progress progress("training", 10);
+    progress.update(1, "a long line of numbers");
+    log_error("disk full");
+    std::this_thread::sleep_for(210ms);
+    progress.update(2);
+  });
+  if (shown == "no terminal") GTEST_SKIP() << "no pseudo-terminal here";
+  const std::vector<std::string> screen = screen_after(shown);
+  ASSERT_EQ(screen.size(), 3u) << shown;
+  EXPECT_EQ(screen[0], "error: disk full");
+  EXPECT_TRUE(screen[1].starts_with("training 2/10")) << screen[1];
+  EXPECT_EQ(screen[2], "") << "the line of work that was given up is ended";
+}
+
+TEST_F(ProgressOnATerminal, AnErrorThatEndsTheWorkStandsBelowTheLine) {
+  const std::string shown = shown_on_terminal_by([] {
+    try {
+      Progress progress("training", 10);
+      progress.update(1);
+      throw 1;
+    } catch (int) {
+      log_error("diverged");
+    }
+  });
+  if (shown == "no terminal") GTEST_SKIP() << "no pseudo-terminal here";
+  const std::vector<std::string> screen = screen_after(shown);
+  ASSERT_EQ(screen.size(), 3u) << shown;
+  EXPECT_TRUE(screen[0].starts_with("training 1/10")) << screen[0];
+  EXPECT_EQ(screen[1], "error: diverged");
+}
+
+TEST_F(ProgressOnATerminal, TellsWhatItWaitsFor) {
+  const std::string shown = shown_on_terminal_by([] {
+    Progress progress("training", 10);
+    progress.update(4);
+    progress.pause("evaluating");
+    progress.resume();
+  });
+  if (shown == "no terminal") GTEST_SKIP() << "no pseudo-terminal here";
+  EXPECT_NE(shown.find("training 4/10"), std::string::npos) << shown;
+  EXPECT_NE(shown.find(", eval"), std::string::npos) << shown;  // 40 columns
+}
+
+TEST_F(ProgressOnATerminal, WhatWasDoneBeforeDoesNotCountAsFast) {
+  const std::string shown = shown_on_terminal_by([] {
+    Progress progress("training", 1000, 990);
+    std::this_thread::sleep_for(500ms);
+    progress.update(991);
+  });
+  if (shown == "no terminal") GTEST_SKIP() << "no pseudo-terminal here";
+  EXPECT_NE(shown.find("991/1000"), std::string::npos) << shown;
+  const std::size_t left = shown.find("s left");
+  ASSERT_NE(left, std::string::npos) << shown;
+  EXPECT_GE(std::stoi(shown.substr(shown.rfind(' ', left) + 1)), 4)
+      << "nine steps of half a second";
+}
+
+TEST_F(ProgressOnATerminal, QuietShowsNothing) {
+  set_progress_shown(false);
+  const std::string shown = shown_on_terminal_by([] {
+    Progress progress("training", 10);
+    EXPECT_FALSE(progress.is_due());
+    progress.update(4);
+    progress.pause("evaluating");
+    progress.finish("done");
+  });
+  set_progress_shown(true);
+  EXPECT_EQ(shown, shown == "no terminal" ? shown : "");
 }
 
 TEST_F(ProgressOnATerminal, ALineIsCutToTheWidth) {

@@ -104,8 +104,6 @@ TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
       {kHead + "data: {train: t}\ntrain: {}\n", "model.base"},
       {kHead + kModel + "data: {train: t}\ntrain: {mode: adapter, last_layers: 1}\n",
        "train.last_layers, freeze_embeddings, rates and lora are of train.mode full"},
-      {kHead + kModel + "data: {train: t}\ntrain: {lora: {rank: 4}, freeze_embeddings: true}\n",
-       "freeze_embeddings has no effect"},
       {kHead + kModel + "data: {train: t}\ntrain: {lora: {save: peft}}\n", "peft without LoRA"},
       {kHead + kModel + "data: {train: t}\ntrain: {rates: [\"a*\"]}\n", "PATTERN=FACTOR"},
       {kHead + kModel + "data: {test: t}\nevaluate: {}\n", "needs 'train'"},
@@ -140,13 +138,9 @@ TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
     EXPECT_NE(refusal(text).find(said), std::string::npos) << text << "-> " << refusal(text);
 }
 
-TEST(RunConfig, RefusesSettingsOfALossThatHaveNoEffectOrContradict) {
+TEST(RunConfig, RefusesSettingsOfALossThatContradict) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"{type: mnlr}", "did you mean 'mnrl'"},
-      {"{type: cosent, directions: [query_to_doc, doc_to_query]}",
-       "'directions' has no effect with the loss cosent"},
-      {"{type: triplet, scale: 3}", "'scale' has no effect with the loss triplet"},
-      {"{type: mnrl, guide: m}", "'guide' has no effect with the loss mnrl"},
       {"{type: mnrl, directions: [doc_to_query]}", "query_to_doc is needed"},
       {"{directions: [query_to_doc, doc_to_doc], partition: per_direction}",
        "per_direction needs the positive"},
@@ -167,6 +161,63 @@ TEST(RunConfig, RefusesSettingsOfALossThatHaveNoEffectOrContradict) {
                     "data: {train: t}\ntrain: {loss: {type: CachedMultipleNegativesRankingLoss, "
                     "matryoshka: {dims: [8, 4], weights: [1, 0.5]}}}\n"),
             "");
+}
+
+TEST(RunConfig, WarnsOfSettingsWithoutEffect) {
+  const std::string train = kHead + kModel + "data: {train: t}\ntrain: ";
+  const std::string adapter =
+      kHead + kModel + "data: {train: t}\ntrain: {mode: adapter}\nadapter: ";
+  const std::string generate = kHead + kModel + kDocuments + "generate: ";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {train + "{}\nadapter: {}\n", "'adapter' has no effect: train.mode is not adapter"},
+      {train + "{lora: {rank: 4}, freeze_embeddings: true}\n", "'train.freeze_embeddings'"},
+      {train + "{lora: {alpha: 4}}\n", "'train.lora.alpha'"},
+      {train + "{lora: {start: p, rank: 4}}\n", "'train.lora.rank'"},
+      {train + "{loss: {type: cosent, directions: [query_to_doc, doc_to_query]}}\n",
+       "'train.loss.directions' has no effect: the loss is cosent"},
+      {train + "{loss: {type: triplet, scale: 3}}\n", "'train.loss.scale'"},
+      {train + "{loss: {type: mnrl, guide: m}}\n", "'train.loss.guide'"},
+      {train + "{loss: {type: infonce, margin: 0.1}}\n", "'margin' is not in train.loss.mask"},
+      {train + "{loss: {type: gist, guide: g, margin_strategy: relative}}\n", "margin is 0"},
+      {train + "{keep_checkpoints: 7}\n", "'train.keep_checkpoints'"},
+      {train + "{multi_dataset: round_robin}\n", "'train.multi_dataset'"},
+      {train + "{evaluate_steps: 7}\n", "'train.evaluate_steps'"},
+      {train + "{deterministic: true}\ndevice: cpu\n", "'train.deterministic'"},
+      {train + "{mode: adapter, recompute: true}\n", "'train.recompute'"},
+      {adapter + "{rank: 4}\n", "'adapter.rank' has no effect: adapter.type is linear"},
+      {adapter + "{type: low_rank, bias: true}\n", "'adapter.bias'"},
+      {adapter + "{type: low_rank, add_residual: false}\n", "'adapter.add_residual'"},
+      {generate + "{test_share: 0.3, question_pages: [faq*]}\n", "'generate.test_share'"},
+      {generate + "{llm: {url: 'http://a', model: m}}\n", "'generate.llm'"},
+      {generate + "{method: llm, generators: [headings], llm: {url: 'http://a', model: m}}\n",
+       "'generate.generators'"},
+      {generate + "{}\ndata: {test: t}\n", "'data.test' has no effect: there is no 'evaluate'"},
+      {train + "{}\nmine: {seed: 7}\n", "'mine.seed'"},
+  };
+  for (const auto& [text, said] : cases) {
+    RunConfig config;
+    ConfigDocument document = ConfigDocument::parse(text, "run.yaml");
+    document.read(config);
+    ASSERT_EQ(document.warnings().size(), 1u) << text;
+    EXPECT_NE(document.warnings()[0].find(said), std::string::npos) << document.warnings()[0];
+    // What is saved of a run warns of no more than the file that it was made of.
+    RunConfig again;
+    ConfigDocument saved = ConfigDocument::parse(print_config(config), "config.yaml");
+    saved.read(again);
+    EXPECT_EQ(saved.warnings().size(), 1u) << print_config(config);
+  }
+}
+
+TEST(RunConfig, MiningHasRules) {
+  EXPECT_EQ(refusal(kHead + kModel + "data: {train: t}\nmine: {}\ntrain: {}\n"), "");
+  EXPECT_NE(refusal(kHead + kModel + "data: {train: t}\nmine: {}\ntrain: {negatives: n}\n")
+                .find("leave one of the two out"),
+            std::string::npos);
+  EXPECT_NE(refusal(kHead + kModel + kDocuments + "generate: {}\nmine: {}\n").find("no 'train'"),
+            std::string::npos);
+  EXPECT_NE(refusal(kHead + kModel + "data: {train: t}\nmine: {sauce: 1}\ntrain: {}\n")
+                .find("did you mean 'source'?"),
+            std::string::npos);
 }
 
 TEST(RunConfig, DeviceNames) {
@@ -196,7 +247,7 @@ TEST(RunConfig, EveryShippedConfigurationIsRightAndPrintsBackEqual) {
     EXPECT_EQ(print_config(parse(printed)), printed) << entry.path();
     const std::string text = read_file(entry.path());
     EXPECT_TRUE(text.starts_with("# build/release/attune run configs/") ||
-                text.starts_with("# scripts/"))
+                text.starts_with("# attune ") || text.starts_with("# scripts/"))
         << entry.path() << " does not begin with its command";
   }
   EXPECT_GE(seen, 4);

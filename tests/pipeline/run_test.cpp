@@ -12,6 +12,7 @@
 #include "core/file.h"
 #include "data/qa_dataset.h"
 #include "pipeline/stage_record.h"
+#include "pipeline/stages.h"
 #include "tests/support/paths.h"
 
 namespace attune {
@@ -135,7 +136,7 @@ TEST_F(RunStages, GivenDataReplacesTheGenerated) {
 
 TEST_F(RunStages, AStoppedTrainingGoesOnInTheNextRun) {
   int steps = 0;
-  const auto stop = [&] { return ++steps > 2; };
+  const auto stop = [&] { return ++steps > 5; };  // three stages ask, too
   try {
     run(config_, stop);
     FAIL() << "it was not stopped";
@@ -148,6 +149,124 @@ TEST_F(RunStages, AStoppedTrainingGoesOnInTheNextRun) {
   const std::string metrics = read_file(config_.output + "/metrics.jsonl"), first = "\"step\":1,";
   ASSERT_NE(metrics.find(first), std::string::npos);
   EXPECT_EQ(metrics.find(first), metrics.rfind(first)) << metrics;
+}
+
+// "generate runs: ..., check absent, ..." of what run() would do now, without the absent ones.
+std::vector<std::string> forecasts(const RunConfig& config) {
+  std::vector<std::string> told;
+  for (const StageForecast& stage : explain(config))
+    if (stage.status != "absent")
+      told.push_back(stage.stage + " " + stage.status + ": " + stage.reason);
+  return told;
+}
+
+using Told = std::vector<std::string>;
+
+constexpr const char* kSame = " current: nothing has changed since it ran";
+Told all_current() {
+  Told told;
+  for (const char* stage : {"generate", "check", "train", "evaluate"})
+    told.push_back(std::string(stage) + kSame);
+  return told;
+}
+
+TEST_F(RunStages, ExplainsWhatRunsAndWhy) {
+  const Told fresh = forecasts(config_);
+  ASSERT_EQ(fresh.size(), 4u);
+  EXPECT_EQ(fresh[0], "generate runs: it has not run in " + config_.output);
+  EXPECT_EQ(fresh[1], "check runs: because generate runs");
+  EXPECT_EQ(fresh[2], "train runs: because generate runs");
+  EXPECT_EQ(fresh[3], "evaluate runs: because train runs");
+  EXPECT_FALSE(fs::exists(config_.output)) << "nothing is written";
+
+  run_all();
+  EXPECT_EQ(forecasts(config_), all_current());
+
+  config_.train.learning_rate = 1e-4;
+  Told told = forecasts(config_);
+  EXPECT_EQ(told[0], std::string("generate") + kSame);
+  EXPECT_EQ(told[2], "train runs: train.learning_rate 2e-05 -> 1e-04");
+  EXPECT_EQ(told[3], "evaluate runs: because train runs");
+  run_all();
+  EXPECT_EQ(forecasts(config_), all_current());
+
+  config_.train.checkpoint_steps = 3;  // decides nothing
+  EXPECT_EQ(forecasts(config_), all_current());
+
+  config_.evaluate.k = {1, 2};
+  config_.evaluate.baselines = {"base"};
+  told = forecasts(config_);
+  EXPECT_EQ(told[2], std::string("train") + kSame);
+  EXPECT_EQ(told[3],
+            "evaluate runs: evaluate.baselines [base, bm25] -> [base], evaluate.k [1, 3, 5, 10] "
+            "-> [1, 2]");
+  run_all();
+
+  write_page(2, " the door");
+  told = forecasts(config_);
+  EXPECT_TRUE(told[0].starts_with("generate runs: document ")) << told[0];
+  EXPECT_NE(told[0].find("page2.html changed"), std::string::npos) << told[0];
+  run_all();
+
+  fs::remove(folder_ / "out" / "artifact" / "model.safetensors");
+  EXPECT_EQ(forecasts(config_)[2], "train runs: artifact/model.safetensors is not what it wrote");
+}
+
+TEST_F(RunStages, ExplainsAStoppedTraining) {
+  int steps = 0;
+  EXPECT_THROW(run(config_, [&] { return ++steps > 5; }), Error);
+  EXPECT_EQ(forecasts(config_)[2], "train runs: it was begun and not finished: it goes on");
+}
+
+TEST_F(RunStages, MinedNegativesAreTrainedOn) {
+  config_.has_mine = true;
+  config_.mine.source = "model";
+  config_.mine.num_negatives = 1;
+  config_.mine.relative_margin.reset();
+  run_all();
+  const fs::path negatives = folder_ / "out" / "datasets" / "negatives.jsonl";
+  ASSERT_TRUE(fs::exists(negatives));
+  EXPECT_EQ(read_stage_record(config_.output, "train")->inputs.files.count("train.negatives"), 1u);
+  Told told = forecasts(config_);
+  EXPECT_EQ(told, (Told{std::string("generate") + kSame, std::string("check") + kSame,
+                        std::string("mine") + kSame, std::string("train") + kSame,
+                        std::string("evaluate") + kSame}));
+  const auto mined = fs::last_write_time(negatives);
+  run_all();
+  EXPECT_EQ(fs::last_write_time(negatives), mined);
+
+  config_.mine.num_negatives = 2;
+  told = forecasts(config_);
+  EXPECT_EQ(told[2], "mine runs: mine.num_negatives 1 -> 2");
+  EXPECT_EQ(told[3], "train runs: because mine runs");
+
+  config_.has_mine = false;
+  told = forecasts(config_);
+  EXPECT_EQ(told[2], "train runs: train.negatives is gone");
+}
+
+TEST_F(RunStages, TheCheckTellsWhatTheDataHold) {
+  run_all();
+  const Json found = read_json_file(folder_ / "out" / "data.json");
+  ASSERT_EQ(found["data_sets"].size(), 3u);
+  EXPECT_TRUE(found["shared"].empty()) << found["shared"];
+
+  // A test that is the training set: said aloud, and refused by nobody.
+  config_.data.test = config_.output + "/datasets/train.json";
+  ::testing::internal::CaptureStderr();
+  run_all();
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(read_json_file(folder_ / "out" / "data.json")["data_sets"].size(), 2u) << said;
+  fs::copy_file(config_.data.test, folder_ / "copy.json");
+  config_.data.test = folder_ / "copy.json";
+  ::testing::internal::CaptureStderr();
+  run_all();
+  const std::string warned = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(warned.find("which is trained on"), std::string::npos) << warned;
+  const Json shared = read_json_file(folder_ / "out" / "data.json")["shared"];
+  ASSERT_EQ(shared.size(), 1u) << shared;
+  EXPECT_EQ(shared[0]["second"], config_.data.test);
+  EXPECT_GT(shared[0]["queries"].get<int>(), 0);
 }
 
 }  // namespace

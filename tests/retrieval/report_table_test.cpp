@@ -24,7 +24,7 @@ Evaluation system(const std::string& name, int found, const std::vector<int>& k)
 TEST(ReportTable, RowsColumnsAndVerdicts) {
   const std::vector<Evaluation> systems = {system("bäse", 10, {1, 10}),
                                            system("finetuned", 40, {1, 10})};
-  EXPECT_EQ(report_table(systems),
+  EXPECT_EQ(report_table(systems, gains_of(systems)),
             "model      hit_rate@1  hit_rate@10  mrr@10  ndcg@10  recall@10\n"
             "bäse           0.2500       1.0000  0.6250   0.7232     1.0000\n"
             "finetuned      1.0000       1.0000  1.0000   1.0000     1.0000\n"
@@ -38,7 +38,7 @@ TEST(ReportTable, RowsColumnsAndVerdicts) {
 
 TEST(ReportTable, OneSystemHasNoVerdict) {
   const std::vector<Evaluation> systems = {system("only", 20, {5})};
-  EXPECT_EQ(report_table(systems),
+  EXPECT_EQ(report_table(systems, gains_of(systems)),
             "model  hit_rate@5   mrr@5  ndcg@5  recall@5\n"
             "only       1.0000  0.7500  0.8155    1.0000\n");
 }
@@ -54,12 +54,12 @@ TEST(ReportTable, PrimaryMetricsPreferTen) {
 TEST(ReportTable, DifferentQueriesCannotBeCompared) {
   std::vector<Evaluation> systems = {system("a", 1, {1}), system("b", 1, {1})};
   systems[1].query_rows[3] = 99;
-  EXPECT_THROW(report_table(systems), InternalError);
+  EXPECT_THROW(report_table(systems, gains_of(systems)), InternalError);
 }
 
 TEST(ReportJson, KeysInOrder) {
   const std::vector<Evaluation> systems = {system("a", 10, {1})};
-  const Json json = report_json("test.json", systems);
+  const Json json = report_json("test.json", systems, gains_of(systems));
   EXPECT_EQ(
       json.dump(),
       R"({"dataset":"test.json","models":[{"model":"a","queries":40,"hit_rate@1":0.25,"precision@1":0.25,)"
@@ -68,7 +68,7 @@ TEST(ReportJson, KeysInOrder) {
 
 TEST(ReportJson, FurtherModelsTellTheirGain) {
   const std::vector<Evaluation> systems = {system("a", 10, {1}), system("b", 40, {1})};
-  const Json model = report_json("test.json", systems)["models"][1];
+  const Json model = report_json("test.json", systems, gains_of(systems))["models"][1];
   EXPECT_EQ(model["against"], "a");
   EXPECT_EQ(model["gain"]["hit_rate@1"], Json({0.75, 0.6, 0.875}));
   EXPECT_FALSE(model["gain"].contains("recall@1"));

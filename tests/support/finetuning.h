@@ -66,7 +66,7 @@ class FaultyEngine : public FinetuneEngine {
                Faults faults)
       : FinetuneEngine(std::move(dataset), std::move(validation), std::move(options)),
         faults_(std::move(faults)) {}
-  FinetuneResult finetune(const std::function<bool()>& stop_requested = {}) override {
+  FinetuneResult finetune(const StopRequested& stop_requested = {}) override {
     const auto model = load_tiny_bert();
     const PairBatches batches(*model, training_rows(), options_.train, options_.seed);
     const FaultyLoss loss(make_loss(options_.train.loss), faults_);

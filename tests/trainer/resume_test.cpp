@@ -65,8 +65,7 @@ struct Result {
   std::string weights;  // SHA-256 of the trained weights
 };
 
-Result train(const Recipe& recipe, const FinetuneOptions& options,
-             const std::function<bool()>& stop = {}) {
+Result train(const Recipe& recipe, const FinetuneOptions& options, const StopRequested& stop = {}) {
   if (recipe.faults.empty()) {
     const auto engine = make_finetune_engine(tiny_dataset(), tiny_dataset(), options);
     const bool finished = engine->finetune(stop).finished;

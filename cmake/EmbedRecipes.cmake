@@ -1,0 +1,12 @@
+# cmake -DFOLDER=configs -DOUTPUT=recipes_data.cpp -P EmbedRecipes.cmake: the recipes as C++ (apps/recipes.h).
+file(GLOB files ${FOLDER}/*.yaml)
+list(SORT files)
+set(code "// Made of configs/*.yaml by cmake/EmbedRecipes.cmake.\n#include \"apps/recipes.h\"\n\nnamespace attune {\n\n")
+string(APPEND code "const std::vector<Recipe>& recipes() {\n  static const std::vector<Recipe> all = {\n")
+foreach(file ${files})
+  get_filename_component(name ${file} NAME_WE)
+  file(READ ${file} text)
+  string(APPEND code "      {\"${name}\", R\"RECIPE(${text})RECIPE\"},\n")
+endforeach()
+string(APPEND code "  };\n  return all;\n}\n\n}  // namespace attune\n")
+file(WRITE ${OUTPUT} "${code}")
