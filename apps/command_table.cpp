@@ -26,6 +26,10 @@ const Option kBatchTokens{"--batch-tokens", "N",
 const Option kInput{"--input", "FILE",
                     "UTF-8, one text a line; a name in .jsonl: one JSON string a line", true};
 
+const Option kFailUnder{"--fail-under", "METRIC=VALUE",
+                        "exit code 1 where the finetuned model's metric is lower, as ndcg@10=0.70",
+                        false, true};
+
 // `attune data mine`.
 std::vector<Option> mine_options() {
   return {
@@ -60,7 +64,7 @@ std::vector<Command> make_commands() {
        1,
        kAny,
        Answer::kLibraryWithConfig,
-       {kDryRun, {"--json", "", "with --dry-run: as one line of JSON on stdout"}},
+       {kDryRun, {"--json", "", "with --dry-run: as one line of JSON on stdout"}, kFailUnder},
        {"attune run configs/quickstart.yaml",
         "attune run my.yaml train.epochs=3 output=runs/longer"}},
       {"train",
@@ -101,6 +105,8 @@ std::vector<Command> make_commands() {
         {"--dataset", "FILE", "QA data set (JSON, also .gz)", true},
         {"--k", "LIST", "cut-offs; default 1,3,5,10"},
         {"--bm25", "", "BM25 beside the models"},
+        {"--fail-under", "METRIC=VALUE",
+         "exit code 1 where the last --model's metric is lower, as ndcg@10=0.70", false, true},
         kBase,
         kDevice,
         kPrecision,
@@ -108,6 +114,17 @@ std::vector<Command> make_commands() {
         kBatchTokens,
         kJson},
        {"attune evaluate --model BASE --model runs/my-run/artifact --dataset test.json"}},
+      {"report",
+       "RUN [RUN ...]",
+       "a page of one run (report.html in its folder), or of several, compared with the first",
+       1,
+       100,
+       Answer::kProgram,
+       {{"--output", "FILE.html", "default: RUN/report.html; needed for several runs"},
+        {"--examples", "N", "questions that got better, and worse, in one run's page; default 10"},
+        kFailUnder},
+       {"attune report runs/my-run", "attune report runs/a runs/b --output comparison.html",
+        "attune report runs/my-run --fail-under ndcg@10=0.70"}},
       {"embed",
        "",
        "texts to vectors (NumPy .npy, float32, one row a text)",

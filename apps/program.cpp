@@ -13,6 +13,7 @@
 #include "apps/bench_command.h"
 #include "apps/config_command.h"
 #include "apps/failure.h"
+#include "apps/report_command.h"
 #include "apps/standard_output.h"
 #include "core/error.h"
 
@@ -61,6 +62,8 @@ int dispatch(int argc, char** argv, LibraryMain (*library)()) {
     config_command(arguments);
   } else if (name == "bench") {
     bench_command(arguments);
+  } else if (name == "report") {
+    report_command(arguments);
   } else {
     ReadConfig read;
     const std::vector<std::string>& given = arguments.positionals();
