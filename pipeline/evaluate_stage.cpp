@@ -131,6 +131,7 @@ std::string evaluate_stage(const RunConfig& config) {
   record.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   record.result["table"] = report_table(systems);
+  record.result["artifact"] = sha256_file(artifact + "/attune.json");
   write_stage_record(config.output, record);
   add_measurements(artifact, evaluation);
   log_info(str_cat("evaluate: done in ", record.seconds, " s"));

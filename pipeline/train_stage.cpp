@@ -255,8 +255,10 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   if (!resume) remove_previous_progress(config.output);
   record.result["settings"] = deciding_settings(config);
   record.result["environment"] = describe_environment(config.device);
-  const Prompts prompts = read_model_directory(resolve_model_path(config.model.base)).prompts;
-  record.result["base_prompts"] = {{"query", prompts.query}, {"document", prompts.document}};
+  if (const std::string base = resolve_model_path(config.model.base); !is_adapter_directory(base)) {
+    const Prompts prompts = read_model_directory(base).prompts;
+    record.result["base_prompts"] = {{"query", prompts.query}, {"document", prompts.document}};
+  }
   write_stage_record(config.output, record);
 
   const FinetuneResult result = engine->finetune(stop);

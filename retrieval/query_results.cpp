@@ -15,6 +15,7 @@ constexpr int kFormat = 1;
 // More answers to one question than any data set has: bounds what a damaged file makes us allocate.
 constexpr std::int64_t kMaxRelevant = 1000000;
 constexpr int kMaxCut = 1000000;
+constexpr std::size_t kMaxSystems = 100;
 
 // Six digits are more than a ranking's noise and half the file.
 Json rounded(float score) {
@@ -72,8 +73,8 @@ void parse_head(const Json& json, QueryResults& results) {
       throw_error(ErrorKind::kData, "\"k\" holds ", cut, ", expected cut-offs of 1 to ", kMaxCut);
   if (results.k.empty()) throw_error(ErrorKind::kData, "\"k\" holds no cut-off");
   const std::unordered_set<std::string> names(results.systems.begin(), results.systems.end());
-  if (names.empty() || names.size() != results.systems.size())
-    throw_error(ErrorKind::kData, "\"systems\" must hold names, each once");
+  if (names.empty() || names.size() > kMaxSystems || names.size() != results.systems.size())
+    throw_error(ErrorKind::kData, "\"systems\" must hold 1 to ", kMaxSystems, " names, each once");
   results.of.resize(results.systems.size());
 }
 

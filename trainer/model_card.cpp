@@ -101,13 +101,11 @@ std::string measured(const Json& evaluation) {
       text += "| " + key + " | " + four_digits(value.get<double>()) + " |\n";
       continue;
     }
-    const double before = base->at(key).get<double>(), after = value.get<double>();
-    text += str_cat("| ", key, " | ", four_digits(before), " | ", four_digits(after), " | ",
-                    points(after - before), " | ");
     const Json gain = tuned->value("gain", Json::object()).value(key, Json());
-    if (gain.is_array() && gain.size() == 3)
-      text += points(gain[1].get<double>()) + " to " + points(gain[2].get<double>());
-    text += " |\n";
+    if (!gain.is_array() || gain.size() != 3) continue;  // of the others the front matter tells
+    text += str_cat("| ", key, " | ", four_digits(base->at(key).get<double>()), " | ",
+                    four_digits(value.get<double>()), " | ", points(gain[0].get<double>()), " | ",
+                    points(gain[1].get<double>()), " to ", points(gain[2].get<double>()), " |\n");
   }
   return text + "\n";
 }

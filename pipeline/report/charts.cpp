@@ -34,10 +34,11 @@ double tick_step(const Range& range, int count) {
 std::vector<double> ticks(const Range& range, int count, bool whole) {
   double step = tick_step(range, count);
   if (whole) step = std::max(1.0, step);
+  // Counted, because a range may be too narrow for its numbers to grow by a step.
+  const double first = std::ceil(range.low / step - 1e-9);
   std::vector<double> values;
-  for (double tick = std::ceil(range.low / step - 1e-9); tick * step <= range.high + 1e-9 * step;
-       ++tick)
-    values.push_back(tick * step);
+  for (int i = 0; i < 3 * count && (first + i) * step <= range.high + 1e-9 * step; ++i)
+    values.push_back((first + i) * step);
   return values;
 }
 
@@ -223,13 +224,13 @@ Points thinned(const Points& points, std::size_t count) {
 }
 
 Points smoothed(const Points& points) {
-  const std::size_t half = points.size() / 40;
+  const std::size_t half = points.size() / 20;
   Points smooth;
   for (std::size_t i = 0; i < points.size(); ++i) {
-    const std::size_t reach = std::min({half, i, points.size() - 1 - i});
+    const std::size_t begin = i - std::min(half, i), end = std::min(i + half + 1, points.size());
     double sum = 0;
-    for (std::size_t at = i - reach; at <= i + reach; ++at) sum += points[at].second;
-    smooth.emplace_back(points[i].first, sum / static_cast<double>(2 * reach + 1));
+    for (std::size_t at = begin; at < end; ++at) sum += points[at].second;
+    smooth.emplace_back(points[i].first, sum / static_cast<double>(end - begin));
   }
   return smooth;
 }

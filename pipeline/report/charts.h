@@ -48,7 +48,7 @@ std::string interval_bar(const PairedDifference& difference, double range);
 // At most `count` points: means of neighbours, so that a long training is drawn with few.
 Points thinned(const Points& points, std::size_t count);
 
-// Mean over a window of a twentieth of the points, for curves that jump.
+// Mean over a tenth of the points around each, for curves that jump.
 Points smoothed(const Points& points);
 
 // A coloured mark and a name.

@@ -72,7 +72,7 @@ std::string shown_example(const RecordedRun& run, const Verdict& verdict, const 
       str_cat("<details class=\"question\"", is_open ? " open" : "", "><summary><bdi>", question,
               "</bdi><span class=\"moved ", example.change > 0 ? "up" : "down", "\">",
               rank_text(example.rank_before), " → ", rank_text(example.rank_after), " · ",
-              points_text(example.change), "</span></summary><div class=\"pair\">");
+              points_text(example.change), " points</span></summary><div class=\"pair\">");
   for (const std::string& system : {verdict.reference, verdict.candidate})
     html +=
         str_cat("<div><h4>", system_label(system), "</h4>",

@@ -30,11 +30,11 @@ std::string told_text(const Json& value) {
   return escape_cut(value.is_string() ? value.get<std::string>() : value.dump(), 400);
 }
 
-Rows settings_rows(const std::vector<Setting>& settings) {
+Rows settings_rows(const std::vector<Setting>& settings, std::size_t max_characters) {
   Rows rows = {{"Setting", "Value"}};
   for (const Setting& setting : settings)
     rows.push_back({"<code>" + escape_cut(setting.key, 200) + "</code>",
-                    "<code>" + escape_cut(setting.value, 1000) + "</code>"});
+                    "<code>" + escape_cut(setting.value, max_characters) + "</code>"});
   return rows;
 }
 
@@ -70,6 +70,7 @@ std::string data_section(const RecordedRun& run) {
   Rows rows = {{"", "Queries", "Passages", "Pairs", "Words a query", "Words a passage",
                 "Passages cut at the limit"}};
   add_data(rows, "Training", run.train_data);
+  add_data(rows, "Validation", run.validation_data);
   add_data(rows, "Test", run.test_data);
   std::string body;
   if (rows.size() > 1)
@@ -122,9 +123,10 @@ std::string cost_section(const RecordedRun& run) {
 
 std::string settings_section(const RecordedRun& run) {
   const std::vector<Setting> changed = settings_beyond(run.settings, run.defaults);
-  return "<p>Those that are not at their defaults:</p>\n" + html_table(settings_rows(changed), 2) +
-         "<details><summary>All " + counted(std::ssize(run.settings), "setting") + "</summary>" +
-         html_table(settings_rows(run.settings), 2) + "</details>\n";
+  return "<p>Those that are not at their defaults:</p>\n" +
+         html_table(settings_rows(changed, 400), 2) + "<details><summary>All " +
+         counted(std::ssize(run.settings), "setting") + "</summary>" +
+         html_table(settings_rows(run.settings, 120), 2) + "</details>\n";
 }
 
 }  // namespace attune

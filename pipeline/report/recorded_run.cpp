@@ -106,6 +106,9 @@ void read_training_data(const std::string& directory, const TextLimits& limits, 
     parts.push_back(data_facts(file, limits));
   }
   run.train_data = joined_facts(parts);
+  const std::string validation = find_dataset(
+      directory, unquoted(value_of(run.settings, "data.validation")), "validation.json");
+  if (is_there(validation)) run.validation_data = data_facts(validation, limits);
 }
 
 void each_line(const std::string& path, const std::function<void(const Json&)>& use) {
@@ -149,6 +152,30 @@ void read_test(const std::string& directory, const TextLimits& limits, RecordedR
   read_sources(directory, run);
 }
 
+// Whether what was measured is the artifact that is there: its attune.json names its weights.
+bool is_of_this_artifact(const std::string& directory, const RecordedRun& run) {
+  const Json measured = run.told("evaluate", "artifact");
+  const std::string sidecar = directory + "/artifact/attune.json";
+  return !measured.is_string() || !is_there(sidecar) || measured == sha256_file(sidecar);
+}
+
+void read_results(const std::string& directory, bool with_texts, const TextLimits& limits,
+                  RecordedRun& run) {
+  const std::string path = directory + "/evaluation.queries.jsonl";
+  if (!is_there(path)) {
+    run.missing.push_back(
+        "The finetuned model was not measured against its base on a test set: add the section "
+        "'evaluate' and data.test (or generate.question_pages), and run again.");
+  } else if (!is_of_this_artifact(directory, run)) {
+    run.missing.push_back(
+        "What was measured is an earlier model than the one that is there now: run `attune run` "
+        "again to measure this one.");
+  } else {
+    run.results = read_query_results(path);
+    if (with_texts) read_test(directory, limits, run);
+  }
+}
+
 }  // namespace
 
 Json RecordedRun::told(const std::string& stage, const std::string& key) const {
@@ -183,15 +210,7 @@ RecordedRun read_run(const std::string& directory, bool with_texts) {
   read_prompts(artifact, run);
   const TextLimits limits = with_texts ? read_limits(artifact, run) : TextLimits();
   if (with_texts && !run.log.steps.empty()) read_training_data(directory, limits, run);
-  const std::string results = directory + "/evaluation.queries.jsonl";
-  if (is_there(results)) {
-    run.results = read_query_results(results);
-    if (with_texts) read_test(directory, limits, run);
-  } else {
-    run.missing.push_back(
-        "The finetuned model was not measured against its base on a test set: add the section "
-        "'evaluate' and data.test (or generate.question_pages), and run again.");
-  }
+  read_results(directory, with_texts, limits, run);
   return run;
 }
 

@@ -35,7 +35,7 @@ struct RecordedRun {
   std::optional<QueryResults> results;
   std::optional<EmbeddingQAFinetuneDataset> test;  // the results' data set, for its texts
   std::map<std::string, QuestionSource> sources;   // by id of the test's query
-  std::optional<DataFacts> train_data, test_data;
+  std::optional<DataFacts> train_data, validation_data, test_data;
   std::vector<std::string> missing;  // sentences
 
   // A value that a finished stage told; null where there is none.

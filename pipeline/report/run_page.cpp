@@ -103,10 +103,14 @@ std::string next_steps(const RecordedRun& run, const Verdict& verdict,
                    "><b>", escape_html(finding.title), "</b><span>", escape_html(finding.evidence),
                    ".</span>", escape_html(finding.advice), "</li>\n");
   if (better)
-    out += str_cat("<li><b>Use it.</b><span>The model is in ",
-                   escape_html(unquoted(value_of(run.settings, "output"))),
-                   "/artifact; its README.md has the lines for sentence-transformers and "
-                   "attune.</span></li>\n");
+    out +=
+        str_cat("<li><b>Use it.</b><span>It is in ",
+                escape_html(unquoted(value_of(run.settings, "output"))), "/artifact; ",
+                run.lineage.contains("adapter")
+                    ? "attune embed --model takes the folder, and attune export makes it one for "
+                      "sentence-transformers."
+                    : "its README.md has the lines for sentence-transformers and attune.",
+                "</span></li>\n");
   else if (findings.empty() && verdict.kind != Kind::kUnmeasured)
     out +=
         "<li><b>No rule found a cause.</b><span>Read the questions that got worse, below: what "

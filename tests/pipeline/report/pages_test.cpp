@@ -175,6 +175,19 @@ TEST(RunPage, ATestThatChangedIsNotShown) {
   EXPECT_TRUE(holds(page, "question q"));
 }
 
+TEST(RunPage, MeasurementsOfAnEarlierModelAreNotShown) {
+  const Scratch scratch;
+  RunDirectory run(scratch / "run");
+  write_whole_run(run, 20, 10, 2);
+  run.write("artifact/attune.json", "{\"fingerprint\": \"new\"}");
+  run.write_stage("evaluate", 3, {{"artifact", sha256("{\"fingerprint\": \"new\"}")}});
+  EXPECT_TRUE(holds(make_report({run.path()}, 10), "Better: "));
+  run.write_stage("evaluate", 3, {{"artifact", sha256("{\"fingerprint\": \"old\"}")}});
+  const std::string page = make_report({run.path()}, 10);
+  EXPECT_TRUE(holds(page, "an earlier model than the one that is there now"));
+  EXPECT_FALSE(holds(page, "Better: "));
+}
+
 TEST(RunPage, NoExamplesNoTexts) {
   const Scratch scratch;
   RunDirectory run(scratch / "run");
