@@ -28,6 +28,10 @@ const Option kBatchTokens{"--batch-tokens", "N",
 const Option kInput{"--input", "FILE",
                     "UTF-8, one text a line; a name in .jsonl: one JSON string a line", true};
 
+const Option kFailUnder{"--fail-under", "METRIC=VALUE",
+                        "exit code 1 where the finetuned model's metric is lower, as ndcg@10=0.70",
+                        false, true};
+
 // `attune data mine`.
 std::vector<Option> mine_options() {
   return {
@@ -74,7 +78,8 @@ std::vector<Command> make_commands() {
        Answer::kLibraryWithConfig,
        {kDryRun,
         {"--explain", "", "tell which stages would run, and why, and run none"},
-        {"--json", "", "with --dry-run or --explain: as one line of JSON on stdout"}},
+        {"--json", "", "with --dry-run or --explain: as one line of JSON on stdout"},
+        kFailUnder},
        {"attune run configs/quickstart.yaml",
         "attune run my.yaml train.epochs=3 output=runs/longer",
         "attune run my.yaml train.learning_rate=1e-5 --explain"}},
@@ -116,6 +121,8 @@ std::vector<Command> make_commands() {
         {"--dataset", "FILE", "QA data set (JSON, also .gz)", true},
         {"--k", "LIST", "cut-offs; default 1,3,5,10"},
         {"--bm25", "", "BM25 beside the models"},
+        {"--fail-under", "METRIC=VALUE",
+         "exit code 1 where the last --model's metric is lower, as ndcg@10=0.70", false, true},
         kBase,
         kDevice,
         kPrecision,
@@ -124,6 +131,17 @@ std::vector<Command> make_commands() {
         kJson},
        {"attune evaluate --model BASE --model runs/my-run/artifact --dataset test.json",
         "attune evaluate --model BASE --bm25 --dataset test.json --k 1,5,20 --json"}},
+      {"report",
+       "RUN [RUN ...]",
+       "a page of one run (report.html in its folder), or of several, compared with the first",
+       1,
+       100,
+       Answer::kProgram,
+       {{"--output", "FILE.html", "default: RUN/report.html; needed for several runs"},
+        {"--examples", "N", "questions that got better, and worse, in one run's page; default 10"},
+        kFailUnder},
+       {"attune report runs/my-run", "attune report runs/a runs/b --output comparison.html",
+        "attune report runs/my-run --fail-under ndcg@10=0.70"}},
       {"embed",
        "",
        "texts to vectors (NumPy .npy, float32, one row a text)",

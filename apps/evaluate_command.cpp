@@ -8,6 +8,7 @@
 #include "models/lora_directory.h"
 #include "models/model_directory.h"
 #include "retrieval/evaluation.h"
+#include "retrieval/gate.h"
 #include "retrieval/report_table.h"
 
 namespace attune {
@@ -19,6 +20,7 @@ void evaluate_command(const Arguments& arguments, const RunConfig&) {
   options.max_length = arguments.number("--max-length", 0, 1);
   options.batch_tokens = arguments.number("--batch-tokens", 0, 1);
   const std::vector<int> k = parse_list(arguments.value("--k", "1,3,5,10"), "--k");
+  const std::vector<Gate> gates = parse_gates(arguments.values("--fail-under"), k);
   const std::string path = arguments.value("--dataset"), base = arguments.value("--base", "");
   const auto dataset = EmbeddingQAFinetuneDataset::from_json(path);
   std::vector<Evaluation> systems;
@@ -33,10 +35,12 @@ void evaluate_command(const Arguments& arguments, const RunConfig&) {
     systems.push_back(evaluate(*model, dataset, k));
     systems.back().model = name;
   }
+  const Evaluation candidate = systems.back();
   if (arguments.has("--bm25")) systems.push_back(evaluate_bm25(dataset, k));
   const Gains gains = gains_of(systems);
   write_stdout(arguments.has("--json") ? report_json(path, systems, gains).dump() + "\n"
                                        : report_table(systems, gains));
+  check_gates(gates, candidate.metrics, candidate.model);
 }
 
 }  // namespace attune

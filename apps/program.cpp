@@ -19,6 +19,7 @@
 #include "apps/manual_page.h"
 #include "apps/messages.h"
 #include "apps/recipes_command.h"
+#include "apps/report_command.h"
 #include "apps/standard_output.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -107,6 +108,8 @@ int dispatch(int argc, char** argv, LibraryMain (*library)()) {
     bench_command(arguments);
   } else if (name.starts_with("jobs ")) {
     jobs_command(name.substr(5), arguments);
+  } else if (name == "report") {
+    report_command(arguments);
   } else {
     const ReadConfig read = read_for(command, arguments);
     prepare_process();

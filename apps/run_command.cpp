@@ -9,6 +9,8 @@
 #include "core/json.h"
 #include "pipeline/recorded_job.h"
 #include "pipeline/stages.h"
+#include "retrieval/gate.h"
+#include "retrieval/query_results.h"
 
 namespace attune {
 namespace {
@@ -37,6 +39,11 @@ void run_command(const Arguments& arguments, const RunConfig& config) {
     throw_error(ErrorKind::kConfig,
                 "attune run: --json goes with --dry-run and --explain; `attune train --json` "
                 "tells of a training");
+  const std::vector<std::string> texts = arguments.values("--fail-under");
+  if (!texts.empty() && !config.has_evaluate)
+    throw_error(ErrorKind::kConfig,
+                "--fail-under needs the section 'evaluate': nothing is measured otherwise");
+  const std::vector<Gate> gates = parse_gates(texts, config.evaluate.k);
   install_stop_signals();
   std::string told;
   as_job(config, stop_requested, [&](const StopRequested& stop) {
@@ -44,6 +51,9 @@ void run_command(const Arguments& arguments, const RunConfig& config) {
     return evaluation_metrics(config);
   });
   write_stdout(told);
+  if (gates.empty()) return;
+  const QueryResults results = read_query_results(config.output + "/evaluation.queries.jsonl");
+  check_gates(gates, results.metrics(results.find_system("finetuned")), "the finetuned model");
 }
 
 }  // namespace attune

@@ -11,12 +11,14 @@
 #include "pipeline/generate_stage.h"
 #include "pipeline/stage_record.h"
 #include "pipeline/train_stage.h"
+#include "retrieval/query_results.h"
 #include "retrieval/report_table.h"
+#include "trainer/model_card.h"
 
 namespace attune {
 namespace {
 
-constexpr const char* kVersion = "1";  // of what the stage does with equal inputs
+constexpr const char* kVersion = "2";  // of what the stage does with equal inputs
 
 bool has_baseline(const RunConfig& config, const std::string& name) {
   const auto& baselines = config.evaluate.baselines;
@@ -47,6 +49,43 @@ std::vector<Evaluation> evaluate_systems(const RunConfig& config, const std::str
     systems.back().model = "bm25";
   }
   return systems;
+}
+
+QueryResult result_of(const Evaluation& system, std::size_t query, const TextTable& corpus) {
+  const Ranking& ranking = system.rankings[query];
+  const QueryScores& scores = system.scores[query];
+  QueryResult result;
+  for (std::size_t i = 0; i < ranking.retrieved.size(); ++i) {
+    const std::int64_t row = ranking.retrieved[i];
+    if (std::binary_search(ranking.relevant.begin(), ranking.relevant.end(), row))
+      result.ranks.push_back(static_cast<std::int64_t>(i) + 1);
+    if (i < kFoundPassages) result.found.push_back({corpus.id(row), scores.retrieved[i]});
+  }
+  result.positive = scores.positive;
+  result.negative = scores.negative;
+  result.random = scores.random;
+  return result;
+}
+
+QueryResults results_of(const std::vector<Evaluation>& systems, const RunConfig& config,
+                        const EmbeddingQAFinetuneDataset& test, const std::string& path) {
+  QueryResults results;
+  results.dataset = path;
+  results.dataset_sha256 = sha256_file(path);
+  results.passages = test.corpus.size();
+  results.k = config.evaluate.k;
+  const Evaluation& first = systems.front();
+  for (std::size_t query = 0; query < first.query_rows.size(); ++query) {
+    results.query_ids.push_back(test.queries.id(first.query_rows[query]));
+    results.num_relevant.push_back(std::ssize(first.rankings[query].relevant));
+  }
+  for (const Evaluation& system : systems) {
+    results.systems.push_back(system.model);
+    std::vector<QueryResult>& of = results.of.emplace_back();
+    for (std::size_t query = 0; query < system.rankings.size(); ++query)
+      of.push_back(result_of(system, query, test.corpus));
+  }
+  return results;
 }
 
 }  // namespace
@@ -82,19 +121,25 @@ std::string evaluate_stage(const RunConfig& config) {
   record.inputs = evaluate_inputs(config);
   if (const auto last = current_stage_record(config.output, record.stage, record.inputs)) {
     log_info("evaluate: unchanged, not run again");
+    add_measurements(artifact, read_json_file(config.output + "/evaluation.json"));
     return last->result.value("table", "");
   }
   const EmbeddingQAFinetuneDataset test = load_test_set(config);
   const std::vector<Evaluation> systems = evaluate_systems(config, artifact, test);
   const Gains gains = gains_of(systems);
-  write_file_durably(config.output + "/evaluation.json",
-                     report_json(test_path, systems, gains).dump(2) + "\n");
+  const Json evaluation = report_json(test_path, systems, gains);
+  write_file_durably(config.output + "/evaluation.json", evaluation.dump(2) + "\n");
+  write_query_results(config.output + "/evaluation.queries.jsonl",
+                      results_of(systems, config, test, test_path));
   record.add_output(config.output, "evaluation.json");
+  record.add_output(config.output, "evaluation.queries.jsonl");
   record.finished = true;
   record.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   record.result["table"] = report_table(systems, gains);
+  record.result["artifact"] = sha256_file(artifact + "/attune.json");
   write_stage_record(config.output, record);
+  add_measurements(artifact, evaluation);
   log_info(str_cat("evaluate: done in ", record.seconds, " s"));
   return record.result["table"];
 }

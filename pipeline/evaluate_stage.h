@@ -1,4 +1,5 @@
-// Stage "evaluate": base, finetuned model and BM25 on the test -> OUTPUT/evaluation.json.
+// Stage "evaluate": base, finetuned model and BM25 on the test -> OUTPUT/evaluation.json
+// and, of every query, OUTPUT/evaluation.queries.jsonl.
 #pragma once
 
 #include <string>

@@ -97,6 +97,7 @@ GenerateOutcome generate_stage(const RunConfig& config, const StopRequested& sto
   record.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   record.result["summary"] = generation.summary();
+  if (!generation.llm_account().is_null()) record.result["llm"] = generation.llm_account();
   record.result["queries"] = generation.datasets().train.queries.size();
   record.result["passages"] = generation.datasets().train.corpus.size();
   write_stage_record(config.output, record);

@@ -59,6 +59,13 @@ std::string summary_of(const LlmCounts& counts) {
                  Json(counts.cost + counts.earlier_cost).dump());
 }
 
+Json account_of(const LlmCounts& counts) {
+  return {{"requests", counts.requests},
+          {"prompt_tokens", counts.usage.prompt + counts.earlier_usage.prompt},
+          {"completion_tokens", counts.usage.completion + counts.earlier_usage.completion},
+          {"cost", counts.cost + counts.earlier_cost}};
+}
+
 std::string joined(const std::vector<std::string>& parts) {
   std::string text;
   for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
@@ -123,6 +130,7 @@ void QuestionGeneration::ask(const StopRequested& stop) {
         asked, generate.llm, generate.questions_per_passage, journal_path(), config_.seed, stop);
     questions_ = std::move(outcome.questions);
     answers_ = summary_of(outcome.counts);
+    llm_account_ = account_of(outcome.counts);
   }
   const FilterCounts filtered = filter_questions(questions_, asked, generate.filters);
   for (const auto& [rule, count] : filtered.dropped)

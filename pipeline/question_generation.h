@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/json.h"
 #include "data/generation/llm_generation.h"
 #include "data/generation/question_datasets.h"
 #include "data/tokenizers/tokenizer.h"
@@ -46,6 +47,9 @@ class QuestionGeneration {
   const std::vector<Part>& parts() const { return parts_; }
   const QuestionDatasets& datasets() const { return datasets_; }
   std::string summary() const;
+  // {"requests", "prompt_tokens", "completion_tokens", "cost"} of the language model, those of
+  // earlier runs in; null where none was asked.
+  const Json& llm_account() const { return llm_account_; }
 
  private:
   std::string journal_path() const { return config_.output + "/answers.jsonl"; }
@@ -59,6 +63,7 @@ class QuestionGeneration {
   std::vector<Part> parts_;  // [documents]
   StageInputs inputs_;
   std::vector<Question> questions_;
+  Json llm_account_;
   std::string answers_;               // what the language model's answers took, for the summary
   std::vector<std::string> dropped_;  // how many questions each rule dropped
   QuestionDatasets datasets_;

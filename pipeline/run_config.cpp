@@ -102,6 +102,7 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
         "evaluate` ranks models that are there already");
   if (has_evaluate && data.test.empty() && !has_generate)
     add("evaluate", "'evaluate' has no questions: give data.test, or documents and generate");
+  if (has_report && !has_train) add("report", "'report' tells of a training and needs 'train'");
   if (!has_generate && !has_train && !has_evaluate)
     add("version", "no stage is named: add 'documents' with 'generate', 'train' or 'evaluate'");
   return found;

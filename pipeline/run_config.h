@@ -55,6 +55,18 @@ struct EvaluateConfig {
   }
 };
 
+struct ReportConfig {
+  int examples = 10;
+
+  template <class Fields>
+  void visit(Fields& f) {
+    f.field("examples", examples,
+            "questions that got better, and as many that got worse, that report.html shows with "
+            "the passages found; 0: no text of the test stands in it",
+            between(0, 100));
+  }
+};
+
 struct RunConfig {
   int version = 1;
   std::string name;
@@ -63,7 +75,7 @@ struct RunConfig {
   std::string output;
   bool has_documents = false, has_chunks = false, has_generate = false, has_data = false;
   bool has_model = false, has_mine = false, has_train = false, has_adapter = false;
-  bool has_evaluate = false;
+  bool has_evaluate = false, has_report = false;
   DocumentsConfig documents;
   ChunkConfig chunks;
   GenerateConfig generate;
@@ -73,6 +85,7 @@ struct RunConfig {
   TrainConfig train;
   AdapterConfig adapter;
   EvaluateConfig evaluate;
+  ReportConfig report;
 
   // "runs/NAME" where no output is given.
   std::string output_directory() const { return output.empty() ? "runs/" + name : output; }
@@ -100,6 +113,8 @@ struct RunConfig {
     optional(f, "train", has_train, train, "finetuning");
     optional(f, "adapter", has_adapter, adapter, "with train.mode adapter: which one");
     optional(f, "evaluate", has_evaluate, evaluate, "the finetuned model beside its base and BM25");
+    optional(f, "report", has_report, report,
+             "OUTPUT/report.html, which `attune run` writes with `evaluate` in any case");
     for (const Mistake& mistake : cross_mistakes()) f.mistake(mistake.key, mistake.message);
     for (const Idle& idle : idle_settings()) f.no_effect(idle.key, idle.if_so, idle.why);
   }

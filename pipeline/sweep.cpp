@@ -11,6 +11,8 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "pipeline/generate_stage.h"
+#include "pipeline/report/comparison_page.h"
+#include "pipeline/report/report.h"
 #include "pipeline/run.h"
 #include "pipeline/run_lock.h"
 
@@ -161,6 +163,14 @@ std::string table_of(const Json& record, const std::vector<Result>& results) {
          "\nthe same in one run: " + record["command"].get<std::string>() + "\n";
 }
 
+// Those that finished, the best first, which the others are compared with.
+void write_comparison(const SweepPlan& plan, const std::vector<Result>& results) {
+  std::vector<std::string> runs;
+  for (const Result& result : results)
+    if (result.error.empty() && runs.size() < kMostRuns) runs.push_back(result.run->config.output);
+  if (runs.size() > 1) write_report(make_report(runs, 0), plan.output + "/report.html");
+}
+
 }  // namespace
 
 SweepOutcome sweep(const SweepPlan& plan, const StopRequested& stop) {
@@ -179,6 +189,7 @@ SweepOutcome sweep(const SweepPlan& plan, const StopRequested& stop) {
   outcome.record = record_of(plan, validation, results);
   outcome.table = table_of(outcome.record, results);
   write_file_durably(plan.output + "/sweep.json", outcome.record.dump(2) + "\n");
+  write_comparison(plan, results);
   return outcome;
 }
 

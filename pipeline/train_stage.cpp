@@ -12,6 +12,7 @@
 #include "models/adapter_directory.h"
 #include "models/lora_directory.h"
 #include "models/model_directory.h"
+#include "pipeline/environment.h"
 #include "pipeline/generate_stage.h"
 #include "pipeline/stage_record.h"
 
@@ -25,7 +26,7 @@ constexpr const char* kVersion = "1";  // of what the stage does with equal inpu
 
 // The part of the configuration that decides the artifact.
 std::string deciding_settings(RunConfig config) {
-  config.has_evaluate = false;
+  config.has_evaluate = config.has_report = false;
   config.train = config.train.deciding();
   config.adapter.vectors.clear();
   config.output.clear();
@@ -267,6 +268,11 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
                                            engine_options(config, inputs, resume));
   if (!resume) remove_previous_progress(config.output);
   record.result["settings"] = deciding_settings(config);
+  record.result["environment"] = describe_environment(config.device);
+  if (const std::string base = resolve_model_path(config.model.base); !is_adapter_directory(base)) {
+    const Prompts prompts = read_model_directory(base).prompts;
+    record.result["base_prompts"] = {{"query", prompts.query}, {"document", prompts.document}};
+  }
   write_stage_record(config.output, record);
 
   const FinetuneResult result = engine->finetune(stop);
@@ -278,7 +284,7 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   record.seconds = result.seconds;
   record.result["metrics"] = outcome.metrics;
   for (const auto& entry : fs::recursive_directory_iterator(outcome.artifact))
-    if (entry.is_regular_file())
+    if (entry.is_regular_file() && entry.path().filename() != "README.md")  // people add to it
       record.add_output(config.output, entry.path().lexically_relative(config.output).string());
   write_stage_record(config.output, record);
   log_info(str_cat("train: ", result.steps, " steps over ", result.pairs, " pairs in ",

@@ -65,6 +65,58 @@ std::vector<std::int64_t> rows_of(const std::vector<Hit>& hits) {
   return rows;
 }
 
+bool is_relevant(const Ranking& ranking, std::int64_t row) {
+  return std::binary_search(ranking.relevant.begin(), ranking.relevant.end(), row);
+}
+
+// What the search told.
+void add_scores(Evaluation& evaluation, const std::vector<std::vector<Hit>>& hits) {
+  evaluation.scores.resize(hits.size());
+  for (std::size_t i = 0; i < hits.size(); ++i) {
+    QueryScores& scores = evaluation.scores[i];
+    for (const Hit& hit : hits[i]) {
+      scores.retrieved.push_back(hit.score);
+      float& best =
+          is_relevant(evaluation.rankings[i], hit.row) ? scores.positive : scores.negative;
+      if (std::isnan(best)) best = hit.score;
+    }
+  }
+}
+
+// A passage that does not answer the query, the same in every evaluation of the data set; -1 where
+// all do.
+std::int64_t random_negative(const Ranking& ranking, std::size_t query, std::size_t passages) {
+  std::uint64_t z = (query + 1) * 0x9e3779b97f4a7c15ull;  // splitmix64
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  const std::size_t first = (z ^ (z >> 31)) % passages;
+  for (std::size_t i = 0; i <= ranking.relevant.size() && i < passages; ++i)
+    if (const auto row = static_cast<std::int64_t>((first + i) % passages);
+        !is_relevant(ranking, row))
+      return row;
+  return -1;
+}
+
+// The positives that were not retrieved, and a random negative of each query.
+void add_missing_scores(Evaluation& evaluation, int dimension, std::span<const float> queries,
+                        std::span<const float> corpus) {
+  parallel_for(std::ssize(evaluation.scores), 0, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Ranking& ranking = evaluation.rankings[i];
+      QueryScores& scores = evaluation.scores[i];
+      const auto score = [&](std::int64_t row) {
+        return cosine_similarity(queries.subspan(i * dimension, dimension),
+                                 corpus.subspan(row * dimension, dimension));
+      };
+      if (std::isnan(scores.positive))
+        for (const std::int64_t row : ranking.relevant)
+          scores.positive = std::fmax(scores.positive, score(row));
+      const std::int64_t row = random_negative(ranking, i, corpus.size() / dimension);
+      if (row >= 0) scores.random = score(row);
+    }
+  });
+}
+
 }  // namespace
 
 Evaluation evaluate(const BaseEmbedding& model, const EmbeddingQAFinetuneDataset& dataset,
@@ -87,6 +139,8 @@ Evaluation evaluate(const BaseEmbedding& model, const EmbeddingQAFinetuneDataset
     tie_rank[order[rank]] = static_cast<std::int64_t>(rank);
   const auto hits = exact_search(query_vectors, corpus_vectors, model.dimension(), depth, tie_rank);
   for (std::size_t i = 0; i < hits.size(); ++i) evaluation.rankings[i].retrieved = rows_of(hits[i]);
+  add_scores(evaluation, hits);
+  add_missing_scores(evaluation, model.dimension(), query_vectors, corpus_vectors);
   evaluation.metrics = compute_metrics(evaluation.rankings, k);
   return evaluation;
 }
@@ -101,14 +155,15 @@ Evaluation evaluate_bm25(const EmbeddingQAFinetuneDataset& dataset, const std::v
   passages.reserve(order.size());
   for (std::int64_t row : order) passages.push_back(dataset.corpus.text(row));
   const Bm25Index index(passages);
-  const auto num_queries = static_cast<std::int64_t>(evaluation.query_rows.size());
-  parallel_for(num_queries, 0, 64, [&](std::int64_t begin, std::int64_t end) {
+  std::vector<std::vector<Hit>> hits(evaluation.query_rows.size());
+  parallel_for(std::ssize(hits), 0, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      std::vector<std::int64_t>& retrieved = evaluation.rankings[i].retrieved;
-      retrieved = rows_of(index.search(dataset.queries.text(evaluation.query_rows[i]), depth));
-      for (std::int64_t& row : retrieved) row = order[row];
+      hits[i] = index.search(dataset.queries.text(evaluation.query_rows[i]), depth);
+      for (Hit& hit : hits[i]) hit.row = order[hit.row];
+      evaluation.rankings[i].retrieved = rows_of(hits[i]);
     }
   });
+  add_scores(evaluation, hits);
   evaluation.metrics = compute_metrics(evaluation.rankings, k);
   return evaluation;
 }

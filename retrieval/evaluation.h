@@ -1,6 +1,7 @@
 // Embeds a data set's corpus and queries and ranks every query against the whole corpus.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -12,12 +13,21 @@
 
 namespace attune {
 
+// Similarities of one query; NaN: there is none.
+struct QueryScores {
+  std::vector<float> retrieved;  // of the ranking's rows, in their order
+  float positive = NAN;          // the relevant passage that is most similar, retrieved or not
+  float negative = NAN;          // the first that was retrieved and is not relevant
+  float random = NAN;            // a passage drawn from those that are not relevant
+};
+
 // One ranked system on one data set.
 struct Evaluation {
   std::string model;  // a name for people
   MetricTable metrics;
   std::vector<Ranking> rankings;         // [evaluated queries], at most max(100, max k) deep
   std::vector<std::int64_t> query_rows;  // which rows of dataset.queries were evaluated
+  std::vector<QueryScores> scores;       // [evaluated queries]
 };
 
 // Cosine similarity, exact search. Order: score descending, then corpus id ascending as a string
@@ -28,7 +38,8 @@ struct Evaluation {
 Evaluation evaluate(const BaseEmbedding& model, const EmbeddingQAFinetuneDataset& dataset,
                     const std::vector<int>& k);
 
-// The same with Bm25Index ("BM25"): passages that share no word with a query are not ranked.
+// The same with Bm25Index ("BM25"): passages that share no word with a query are not ranked, and of
+// what was not retrieved there is no score.
 Evaluation evaluate_bm25(const EmbeddingQAFinetuneDataset& dataset, const std::vector<int>& k);
 
 }  // namespace attune

@@ -16,23 +16,28 @@ namespace {
 
 constexpr std::int64_t kQueryRows = 128;
 
+// Divides by the norm, which is returned squared. The floor is that of
+// torch.nn.functional.normalize, so that zeros stay zeros.
+double normalise_row(const float* in, int dimension, float* out) {
+  double squares = 0;
+  for (int i = 0; i < dimension; ++i) squares += static_cast<double>(in[i]) * in[i];
+  const double norm = std::max(std::sqrt(squares), 1e-12);
+  for (int i = 0; i < dimension; ++i) out[i] = static_cast<float>(in[i] / norm);
+  return squares;
+}
+
 // Rows [first, first + rows) divided by their norms; `what` names them in errors.
 std::vector<float> normalised(std::span<const float> vectors, std::int64_t first, std::int64_t rows,
                               int dimension, const char* what) {
   std::vector<float> out(static_cast<std::size_t>(rows) * dimension);
   at::parallel_for(0, rows, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      const float* in = vectors.data() + (first + row) * dimension;
-      double squares = 0;
-      for (int i = 0; i < dimension; ++i) squares += static_cast<double>(in[i]) * in[i];
+      const double squares = normalise_row(vectors.data() + (first + row) * dimension, dimension,
+                                           out.data() + row * dimension);
       if (!std::isfinite(squares))
         throw_error(
             ErrorKind::kData, "the embedding of ", what, " ", first + row,
             " holds NaN or infinity; the model's weights are damaged or its training diverged");
-      // The floor is that of torch.nn.functional.normalize, so that zeros stay zeros.
-      const double norm = std::max(std::sqrt(squares), 1e-12);
-      for (int i = 0; i < dimension; ++i)
-        out[row * dimension + i] = static_cast<float>(in[i] / norm);
     }
   });
   return out;
@@ -142,6 +147,15 @@ std::vector<std::vector<Hit>> exact_search(std::span<const float> queries,
     for (std::int64_t i = begin; i < end; ++i) std::sort(found[i].begin(), found[i].end(), better);
   });
   return found;
+}
+
+float cosine_similarity(std::span<const float> a, std::span<const float> b) {
+  ATTUNE_ASSERT(!a.empty() && a.size() == b.size());
+  const auto dimension = static_cast<int>(a.size());
+  std::vector<float> x(a.size()), y(b.size());
+  normalise_row(a.data(), dimension, x.data());
+  normalise_row(b.data(), dimension, y.data());
+  return exact_score(x.data(), y.data(), dimension);
 }
 
 }  // namespace attune

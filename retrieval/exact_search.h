@@ -25,4 +25,7 @@ std::vector<std::vector<Hit>> exact_search(std::span<const float> queries,
                                            std::span<const std::int64_t> tie_rank,
                                            std::int64_t block_rows = 8192);
 
+// The score that exact_search gives two vectors of finite numbers.
+float cosine_similarity(std::span<const float> a, std::span<const float> b);
+
 }  // namespace attune

@@ -88,8 +88,9 @@ FinetuneResult SentenceTransformersFinetuneEngine::finetune(const StopRequested&
   lineage["best_step"] = result.best_step;
   lineage["parents"] = parents_of(resolve_model_path(options_.model.base));
   if (saved.lora_only) lineage["lora"]["base_fingerprint"] = model->encoder_fingerprint();
-  write_artifact(*model, artifact_path(), lineage,
-                 model_card(*model, options_, rows.num_rows(), lineage["parents"]), saved);
+  lineage["card"] = card_facts(*model, options_, rows.num_rows());
+  write_artifact(*model, artifact_path(), lineage, model_card(lineage, /*evaluation=*/nullptr),
+                 saved);
   tell_saved(result);
   return result;
 }

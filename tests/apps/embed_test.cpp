@@ -199,6 +199,11 @@ TEST_F(Embed, EvaluateTellsEveryModel) {
       run({"evaluate", "--model", kTinyModel, "--bm25", "--dataset", "test.json"});
   EXPECT_EQ(table.code, 0);
   EXPECT_NE(table.out.find("95 % interval"), std::string::npos) << table.out;
+  const Outcome gate = run({"evaluate", "--model", kTinyModel, "--bm25", "--dataset", "test.json",
+                            "--fail-under", "ndcg@10=1"});
+  EXPECT_EQ(gate.code, 1) << gate.err;
+  EXPECT_EQ(gate.out, table.out);
+  EXPECT_NE(gate.err.find("gate not met"), std::string::npos) << gate.err;
 }
 
 TEST_F(Embed, EvaluateRefusesBadData) {

@@ -328,6 +328,40 @@ TEST_F(Train, RunEndsWithTheTableAndTheWayToLoad) {
   EXPECT_EQ(again.out, outcome.out);
   EXPECT_NE(again.err.find("train: unchanged"), std::string::npos) << again.err;
   EXPECT_NE(again.err.find("evaluate: unchanged"), std::string::npos) << again.err;
+  EXPECT_NE(again.err.find("report: unchanged"), std::string::npos) << again.err;
+}
+
+TEST_F(Train, GatesDecideTheExitCode) {
+  write_dataset("test.json", 10);
+  write_config("run.yaml", "", "evaluate:\n  k: [1, 10]\n");
+  const std::vector<std::string> base = {"run", "run.yaml", "data.test=test.json", "--fail-under"};
+  const auto with = [&](const char* gate) {
+    std::vector<std::string> words = base;
+    words.push_back(gate);
+    return run(words);
+  };
+  const Outcome typo = with("ndgc@10=0.5");
+  EXPECT_EQ(typo.code, 2);
+  EXPECT_NE(typo.err.find("did you mean 'ndcg@10'?"), std::string::npos) << typo.err;
+  EXPECT_FALSE(fs::exists(folder_ / "out")) << "asked before the work";
+  EXPECT_EQ(with("ndcg@10=0").code, 0);
+  const Outcome missed = with("ndcg@10=1");
+  EXPECT_EQ(missed.code, 1);
+  EXPECT_NE(missed.err.find("gate not met"), std::string::npos) << missed.err;
+  EXPECT_NE(missed.out.find("finetuned"), std::string::npos) << "the table comes first";
+
+  const Outcome page = run({"report", "out", "--output", "page.html"});
+  EXPECT_EQ(page.code, 0) << page.err;
+  EXPECT_EQ(page.out, "page.html\n");
+  EXPECT_EQ(slurp(folder_ / "page.html"), slurp(folder_ / "out" / "report.html"));
+  EXPECT_EQ(run({"report", "out", "--fail-under", "ndcg@10=1"}).code, 1);
+  EXPECT_EQ(run({"report", "out", "--fail-under", "ndcg@7=0"}).code, 2);
+  EXPECT_EQ(run({"report", "absent"}).code, 3);
+  EXPECT_EQ(run({"report", "out", "absent"}).code, 2) << "where does the comparison go?";
+  EXPECT_EQ(
+      run({"run", "run.yaml", "evaluate.k=[3]", "data.test=test.json", "--fail-under", "ndcg@10=0"})
+          .code,
+      2);
 }
 
 }  // namespace

@@ -11,8 +11,8 @@ TEST_F(Usage, HelpNamesEveryCommand) {
   const Outcome help = run({"--help"});
   EXPECT_EQ(help.code, 0);
   for (const char* name :
-       {"run", "train", "generate", "sweep", "evaluate", "data mine", "data split", "embed",
-        "tokenize", "inspect", "export", "config", "bench"}) {
+       {"run", "train", "generate", "sweep", "evaluate", "report", "data mine", "data split",
+        "embed", "tokenize", "inspect", "export", "config", "bench"}) {
     EXPECT_NE(help.out.find(name), std::string::npos) << name;
     std::istringstream in(name);
     std::vector<std::string> words;

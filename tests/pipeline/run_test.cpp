@@ -54,14 +54,14 @@ class RunStages : public ::testing::Test {
 
   // When each stage was last written; a stage that is not run again keeps its time.
   struct Times {
-    fs::file_time_type generate, train, evaluate;
+    fs::file_time_type generate, train, evaluate, report;
   };
   Times run_all() const {
     told_ = run(config_);
     const auto time = [&](const char* stage) {
       return fs::last_write_time(folder_ / "out" / "stages" / (std::string(stage) + ".json"));
     };
-    return {time("generate"), time("train"), time("evaluate")};
+    return {time("generate"), time("train"), time("evaluate"), time("report")};
   }
 
   fs::path folder_;
@@ -77,7 +77,15 @@ TEST_F(RunStages, UnchangedStagesAreNotRunAgain) {
   EXPECT_EQ(second.generate, first.generate);
   EXPECT_EQ(second.train, first.train);
   EXPECT_EQ(second.evaluate, first.evaluate);
+  EXPECT_EQ(second.report, first.report);
   EXPECT_EQ(told_, told);
+
+  config_.has_report = true;
+  config_.report.examples = 3;
+  const Times shorter = run_all();
+  EXPECT_EQ(shorter.train, first.train);
+  EXPECT_EQ(shorter.evaluate, first.evaluate);
+  EXPECT_GT(shorter.report, first.report);
 
   config_.train.learning_rate = 1e-4;
   const Times rate = run_all();
@@ -115,10 +123,41 @@ TEST_F(RunStages, WritesWhatTheFormatsPageLists) {
   run_all();
   for (const char* name :
        {"config.yaml", "datasets/train.json", "datasets/validation.json", "datasets/test.json",
-        "metrics.jsonl", "artifact/modules.json", "artifact/attune.json", "evaluation.json"})
+        "metrics.jsonl", "artifact/modules.json", "artifact/attune.json", "evaluation.json",
+        "evaluation.queries.jsonl", "report.html"})
     EXPECT_TRUE(fs::is_regular_file(folder_ / "out" / name)) << name;
   const RunConfig resolved = load_run_config(folder_ / "out" / "config.yaml");
   EXPECT_EQ(print_config(resolved), print_config(config_));
+}
+
+TEST_F(RunStages, TheCardTellsWhatWasMeasured) {
+  config_.has_evaluate = false;
+  run(config_);
+  const std::string card = config_.output + "/artifact/README.md";
+  EXPECT_NE(read_file(card).find("Not measured yet"), std::string::npos);
+  config_.has_evaluate = true;
+  const Times measured = run_all();
+  const std::string text = read_file(card);
+  EXPECT_TRUE(text.starts_with("---\nlibrary_name: sentence-transformers\n"));
+  for (const char* part : {"model-index:", "type: cosine_ndcg@10", "| ndcg@10 | 0.", "epochs: 1",
+                           "resolve_embed_model", "encode_query"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+
+  std::ofstream(card, std::ios::app) << "Said by a person.\n";
+  const Times again = run_all();
+  EXPECT_EQ(again.train, measured.train) << "a card decides no training";
+  EXPECT_EQ(again.evaluate, measured.evaluate);
+  EXPECT_NE(read_file(card).find("Said by a person."), std::string::npos);
+}
+
+TEST_F(RunStages, TheReportIsOfThisRun) {
+  run_all();
+  const std::string page = read_file(config_.output + "/report.html");
+  EXPECT_NE(page.find("Run stages"), std::string::npos);
+  EXPECT_NE(page.find("NDCG@10"), std::string::npos);
+  const StageRecord record = *read_stage_record(config_.output, "train");
+  EXPECT_FALSE(record.result.at("environment").at("device").get<std::string>().empty());
+  EXPECT_EQ(record.result.at("base_prompts").at("query"), "");
 }
 
 TEST_F(RunStages, GivenDataReplacesTheGenerated) {

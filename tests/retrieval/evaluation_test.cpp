@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -130,6 +131,41 @@ TEST(Evaluate, ZeroVectorsRankAsSimilarityZero) {
   EXPECT_EQ(evaluation.rankings[0].retrieved, (std::vector<std::int64_t>{2, 1, 0}));
   EXPECT_EQ(evaluation.rankings[1].retrieved, (std::vector<std::int64_t>{2, 1, 0}));
   EXPECT_EQ(evaluation.metrics.values("mrr@3"), (std::vector<double>{1, 1.0 / 3}));
+}
+
+// One query at 60 degrees to the passage that answers it, one that answers all.
+std::vector<float> by_angle(Role, std::string_view text) {
+  if (text == "far") return {-1, 0};
+  return text == "slant" ? std::vector<float>{1, std::sqrt(3.0f)} : std::vector<float>{2, 0};
+}
+
+TEST(Evaluate, ScoresOfRightWrongAndRandomPassages) {
+  const auto dataset = make_dataset({{"q", "straight"}, {"r", "straight"}},
+                                    {{"a", "slant"}, {"b", "far"}}, {{0}, {0, 1}});
+  const Evaluation evaluation = evaluate(FakeEmbedding(2, by_angle), dataset, {1});
+  ASSERT_EQ(evaluation.scores.size(), 2u);
+  const QueryScores& one = evaluation.scores[0];
+  ASSERT_EQ(one.retrieved.size(), 2u);
+  EXPECT_NEAR(one.retrieved[0], 0.5, 1e-6);
+  EXPECT_EQ(one.positive, one.retrieved[0]);
+  EXPECT_EQ(one.negative, -1);
+  EXPECT_EQ(one.random, -1) << "the only one that is not relevant";
+  EXPECT_EQ(evaluation.scores[1].positive, one.positive) << "the nearer of the two";
+  EXPECT_TRUE(std::isnan(evaluation.scores[1].negative));
+  EXPECT_TRUE(std::isnan(evaluation.scores[1].random));
+}
+
+TEST(Evaluate, APositiveThatWasNotRetrievedHasItsScore) {
+  std::vector<Entry> corpus = {{"z", "far"}};
+  for (int i = 0; i < 150; ++i) corpus.push_back({std::to_string(i), "slant"});
+  const auto dataset = make_dataset({{"q", "straight"}}, corpus, {{0}});
+  const QueryScores scores = evaluate(FakeEmbedding(2, by_angle), dataset, {1}).scores[0];
+  EXPECT_EQ(scores.retrieved.size(), 100u);
+  EXPECT_EQ(scores.positive, -1);
+  EXPECT_NEAR(scores.random, 0.5, 1e-6);
+  const QueryScores bm25 = evaluate_bm25(dataset, {1}).scores[0];
+  EXPECT_TRUE(std::isnan(bm25.positive)) << "not retrieved: no score";
+  EXPECT_TRUE(std::isnan(bm25.random));
 }
 
 TEST(Evaluate, LeavesOutQueriesWithoutARelevantPassage) {
