@@ -9,6 +9,7 @@
 #include "models/model_directory.h"
 #include "pipeline/evaluate_stage.h"
 #include "pipeline/generate_stage.h"
+#include "pipeline/index_stage.h"
 #include "pipeline/run_lock.h"
 
 namespace attune {
@@ -73,7 +74,10 @@ std::string run(const RunConfig& config, const StopRequested& stop) {
   if (config.has_evaluate && stop && stop())
     throw_error(ErrorKind::kInterrupted, config.output, ": stopped before the evaluation");
   const std::string table = config.has_evaluate ? evaluate_stage(config) + "\n" : "";
-  return table + how_to_load(trained.artifact);
+  if (config.has_index && stop && stop())
+    throw_error(ErrorKind::kInterrupted, config.output, ": stopped before the index");
+  const std::string index = config.has_index ? index_stage(config, stop) : "";
+  return table + how_to_load(trained.artifact) + index;
 }
 
 }  // namespace attune

@@ -1,7 +1,7 @@
-// The whole job: documents -> pairs ("generate"), train, evaluate. Everything it leaves is in the
-// run directory (docs/formats.md):
+// The whole job: documents -> pairs ("generate"), train, evaluate, index. Everything it leaves is
+// in the run directory (docs/formats.md):
 //   config.yaml  datasets/{train,validation,test}.json  metrics.jsonl  checkpoints/  artifact/
-//   evaluation.json  stages/STAGE.json
+//   evaluation.json  index/  stages/STAGE.json
 #pragma once
 
 #include <string>

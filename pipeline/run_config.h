@@ -54,6 +54,21 @@ struct EvaluateConfig {
   }
 };
 
+struct IndexConfig {
+  std::string passages, directory;
+  bool approximate = false;
+
+  template <class Fields>
+  void visit(Fields& f) {
+    f.field("passages", passages,
+            "nodes (.jsonl: id, text, metadata) or a QA data set, whose passages are indexed; left "
+            "out: the generated passages, else those of data.test");
+    f.field("approximate", approximate,
+            "a graph of neighbours, for fast searches that may miss some");
+    f.field("directory", directory, "of the index; left out: OUTPUT/index");
+  }
+};
+
 struct RunConfig {
   int version = 1;
   std::string name;
@@ -61,7 +76,8 @@ struct RunConfig {
   std::string device = "auto";
   std::string output;
   bool has_documents = false, has_chunks = false, has_generate = false, has_data = false;
-  bool has_model = false, has_train = false, has_adapter = false, has_evaluate = false;
+  bool has_model = false, has_train = false, has_adapter = false, has_evaluate = false,
+       has_index = false;
   DocumentsConfig documents;
   ChunkConfig chunks;
   GenerateConfig generate;
@@ -70,6 +86,7 @@ struct RunConfig {
   TrainConfig train;
   AdapterConfig adapter;
   EvaluateConfig evaluate;
+  IndexConfig index;
 
   // "runs/NAME" where no output is given.
   std::string output_directory() const { return output.empty() ? "runs/" + name : output; }
@@ -94,6 +111,7 @@ struct RunConfig {
     optional(f, "train", has_train, train, "finetuning");
     optional(f, "adapter", has_adapter, adapter, "with train.mode adapter: which one");
     optional(f, "evaluate", has_evaluate, evaluate, "the finetuned model beside its base and BM25");
+    optional(f, "index", has_index, index, "the passages in an index of the finetuned model");
     for (const Mistake& mistake : cross_mistakes()) f.mistake(mistake.key, mistake.message);
   }
 
