@@ -162,8 +162,9 @@ std::string IndexManifest::vector_header() const {
   return header + text;
 }
 
-void check_space(const IndexSpace& space, const BaseEmbedding& model, const std::string& name,
+void check_space(const IndexManifest& manifest, const BaseEmbedding& model, const std::string& name,
                  const std::string& directory) {
+  const IndexSpace& space = manifest.space;
   std::string difference;
   if (model.document_space() != space.document_space)
     difference = str_cat("its document space is ", model.document_space().substr(0, 12),
@@ -184,7 +185,7 @@ void check_space(const IndexSpace& space, const BaseEmbedding& model, const std:
   throw_error(ErrorKind::kData, directory, ": this index was made with the model '", space.model,
               "'", as_built, "; the model '", name, "' does not belong to it: ", difference,
               ". Use the index's model, or rebuild: attune index build ", in_shell(directory),
-              " --model ", in_shell(name));
+              " --model ", in_shell(name), manifest.graph_file ? " --approximate" : "");
 }
 
 std::string CurrentGeneration::name() const { return generation_name(number); }

@@ -51,8 +51,8 @@ struct IndexManifest {
 };
 
 // Error{kData} where queries or documents of `model` (called `name`) do not belong to the vectors
-// of `space`: both models, how they differ, and how to rebuild the index in `directory`.
-void check_space(const IndexSpace& space, const BaseEmbedding& model, const std::string& name,
+// of the index: both models, how they differ, and how to rebuild the index in `directory`.
+void check_space(const IndexManifest& manifest, const BaseEmbedding& model, const std::string& name,
                  const std::string& directory);
 
 struct CurrentGeneration {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <string_view>
@@ -23,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBlock = 1024;  // texts embedded and written at a time
+constexpr std::string_view kPrefix = "generation-";
 
 using Put = std::function<void(std::string_view)>;
 
@@ -52,28 +54,6 @@ IndexFile write_measured(DurableDirectory& out, const char* name,
     file = measured.file();
   });
   return file;
-}
-
-// For each node the old row with its vector, or -1.
-std::vector<std::int64_t> rows_to_keep(const IndexGeneration* old, const IndexContents& contents) {
-  std::vector<std::int64_t> rows(contents.nodes.size(), -1);
-  if (!old || old->manifest().space.document_space != contents.space.document_space ||
-      old->manifest().space.dimension != contents.space.dimension)
-    return rows;
-  old->verify();  // else damage would be copied under a new hash
-  std::unordered_map<std::string, std::int64_t> row_of;
-  for (std::int64_t row = old->size() - 1; row >= 0; --row)
-    row_of[sha256(old->node(row).text)] = row;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const TextNode& node = contents.nodes[i];
-    // The row with this id before another row with this text, so that rows keep their order.
-    const std::int64_t same = old->find(node.id);
-    if (same >= 0 && old->node(same).text == node.text)
-      rows[i] = same;
-    else if (const auto found = row_of.find(sha256(node.text)); found != row_of.end())
-      rows[i] = found->second;
-  }
-  return rows;
 }
 
 // The vectors of the next generation, one block after the other.
@@ -148,15 +128,24 @@ std::string make_graph(std::span<const float> vectors, int dimension, const Fing
   return graph.file_bytes(sha256);
 }
 
+// 0 for what is no number of ours.
+std::int64_t number_of(std::string_view digits) {
+  std::int64_t number = 0;
+  const char* end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, number);
+  return error == std::errc() && stop == end && number < (std::int64_t{1} << 40) ? number : 0;
+}
+
 // Names in an index's folder.
 bool is_ours(const std::string& name) {
-  return name == "current.json" || name.starts_with("generation-") ||
-         name.starts_with(".generation-") || name.starts_with(".current.json.");
+  return name == "current.json" || name.starts_with(kPrefix) || name.starts_with(".generation-") ||
+         name.starts_with(".current.json.");
 }
 
 }  // namespace
 
-IndexWriter::IndexWriter(const std::string& directory) : directory_(directory) {
+IndexWriter::IndexWriter(const std::string& directory, Damaged damaged)
+    : directory_(directory), damaged_(damaged) {
   std::error_code error;
   fs::create_directories(directory_, error);
   if (error)
@@ -170,18 +159,9 @@ IndexWriter::IndexWriter(const std::string& directory) : directory_(directory) {
   if (descriptor_ < 0)
     throw_error(ErrorKind::kResources, directory_,
                 ": cannot open: ", std::generic_category().message(errno));
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-    const int reason = errno;
-    ::close(descriptor_);
-    if (reason == EWOULDBLOCK)
-      throw_error(ErrorKind::kResources, directory_,
-                  ": another process writes this index; try again when it is done");
-    throw_error(ErrorKind::kResources, directory_,
-                ": cannot lock: ", std::generic_category().message(reason));
-  }
   try {
-    remove_leftovers();
-    if (read_current(directory_)) newest_ = IndexGeneration::open(directory_);
+    lock();
+    open_newest();
   } catch (...) {
     ::close(descriptor_);
     throw;
@@ -190,20 +170,71 @@ IndexWriter::IndexWriter(const std::string& directory) : directory_(directory) {
 
 IndexWriter::~IndexWriter() { ::close(descriptor_); }
 
-void IndexWriter::remove_leftovers() const {
+void IndexWriter::lock() {
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  if (errno == EWOULDBLOCK)
+    throw_error(ErrorKind::kResources, directory_,
+                ": another process writes this index; try again when it is done");
+  throw_error(ErrorKind::kResources, directory_,
+              ": cannot lock: ", std::generic_category().message(errno));
+}
+
+void IndexWriter::open_newest() {
   remove_stale_temporaries(directory_ + "/current.json");
-  const auto current = read_current(directory_);
-  const CurrentGeneration next{current ? current->number + 1 : 1, ""};
-  remove_stale_temporaries(directory_ + "/" + next.name());
+  try {
+    if (read_current(directory_)) {
+      auto newest = IndexGeneration::open(directory_);
+      newest->verify();  // else damage would be copied under a new hash
+      newest_ = std::move(newest);
+    }
+    remove_leftovers();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kData || damaged_ == Damaged::kRefused) throw;
+    log_warning(str_cat(error.what(), "; it is made anew, and all texts are embedded"));
+  }
+  // A damaged one keeps its number until it is replaced.
   for (const auto& entry : fs::directory_iterator(directory_)) {
     const std::string name = entry.path().filename().string();
-    if (!name.starts_with("generation-") || (current && name == current->name())) continue;
+    if (name.starts_with(kPrefix))
+      last_number_ = std::max(last_number_, number_of(name.substr(kPrefix.size())));
+  }
+  remove_stale_temporaries(directory_ + "/" + CurrentGeneration{last_number_ + 1, ""}.name());
+}
+
+// Generations that current.json does not name.
+void IndexWriter::remove_leftovers() const {
+  const auto current = read_current(directory_);
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix) || (current && name == current->name())) continue;
     std::error_code error;
     fs::remove_all(entry.path(), error);
     if (error)
-      throw_error(ErrorKind::kResources, entry.path().string(),
-                  ": cannot remove what an interrupted write left: ", error.message());
+      log_warning(str_cat(entry.path().string(), ": cannot remove (", error.message(),
+                          "); the next write of this index tries again"));
   }
+}
+
+// For each node the old row with its vector, or -1.
+std::vector<std::int64_t> IndexWriter::rows_to_keep(const IndexContents& contents) const {
+  const IndexGeneration* old = newest_.get();
+  std::vector<std::int64_t> rows(contents.nodes.size(), -1);
+  if (!old || old->manifest().space.document_space != contents.space.document_space ||
+      old->manifest().space.dimension != contents.space.dimension)
+    return rows;
+  std::unordered_map<std::string, std::int64_t> row_of;
+  for (std::int64_t row = old->size() - 1; row >= 0; --row)
+    row_of[sha256(old->node(row).text)] = row;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const TextNode& node = contents.nodes[i];
+    // The row with this id before another row with this text, so that rows keep their order.
+    const std::int64_t same = old->find(node.id);
+    if (same >= 0 && old->node(same).text == node.text)
+      rows[i] = same;
+    else if (const auto found = row_of.find(sha256(node.text)); found != row_of.end())
+      rows[i] = found->second;
+  }
+  return rows;
 }
 
 void IndexWriter::switch_to(const CurrentGeneration& next) {
@@ -214,22 +245,16 @@ void IndexWriter::switch_to(const CurrentGeneration& next) {
     fs::remove_all(directory_ + "/" + next.name(), ignored);
     throw;
   }
-  const auto old = newest_;
   newest_ = IndexGeneration::open(directory_);
-  if (!old) return;
-  std::error_code error;
-  const std::string replaced = directory_ + "/" + old->current().name();
-  fs::remove_all(replaced, error);
-  if (error)
-    log_warning(str_cat(replaced, ": cannot remove (", error.message(),
-                        "); the next write of this index tries again"));
+  last_number_ = next.number;
+  remove_leftovers();
 }
 
 std::int64_t IndexWriter::write(const IndexContents& contents, const BaseEmbedding& model,
                                 const std::function<bool()>& stop_requested) {
   const IndexGeneration* old = newest_.get();
-  VectorSource source(contents, old, rows_to_keep(old, contents), model, stop_requested);
-  CurrentGeneration next{old ? old->current().number + 1 : 1, ""};
+  VectorSource source(contents, old, rows_to_keep(contents), model, stop_requested);
+  CurrentGeneration next{last_number_ + 1, ""};
   DurableDirectory out(directory_ + "/" + next.name());
   IndexManifest manifest;
   manifest.space = contents.space;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <attune/vector_store_index.h>
 
@@ -25,30 +26,38 @@ struct IndexContents {
 
 class IndexWriter {
  public:
-  // Makes the folder and takes the lock on it, which ends with this or with the process; removes
-  // what dead writers left. Error{kResources}: another process writes. Error{kData}: there is
-  // something else in the folder.
-  explicit IndexWriter(const std::string& directory);
+  // What becomes of a newest generation that is damaged: an error, or the next one is made without
+  // it, and that is told.
+  enum class Damaged : std::uint8_t { kRefused, kReplaced };
+
+  // Makes the folder and takes the lock on it, which ends with this or with the process; reads
+  // and verifies the newest generation, removes what dead writers left. Error{kResources}: another
+  // process writes. Error{kData}: there is something else in the folder.
+  IndexWriter(const std::string& directory, Damaged damaged);
   ~IndexWriter();
   IndexWriter(const IndexWriter&) = delete;
   IndexWriter& operator=(const IndexWriter&) = delete;
 
-  // Null: none yet.
+  // Null: none yet, or a damaged one that is to be replaced.
   const std::shared_ptr<const IndexGeneration>& newest() const { return newest_; }
 
-  // Vectors of texts that the newest generation has in the same space are taken from it, after its
-  // vectors were verified; the others are embedded in blocks of 1,024, after each of which
-  // `stop_requested` is asked. Returns how many were embedded. Error{kData}: a damaged old
-  // generation, a vector that is not finite.
+  // Vectors of texts that the newest generation has in the same space are taken from it; the others
+  // are embedded in blocks of 1,024, before each of which `stop_requested` is asked. Returns how
+  // many were embedded. Error{kData}: a vector that is not finite.
   std::int64_t write(const IndexContents& contents, const BaseEmbedding& model,
                      const std::function<bool()>& stop_requested);
 
  private:
+  void lock();
+  void open_newest();
   void remove_leftovers() const;
+  std::vector<std::int64_t> rows_to_keep(const IndexContents& contents) const;
   void switch_to(const CurrentGeneration& next);
 
   std::string directory_;
+  Damaged damaged_;
   int descriptor_ = -1;
+  std::int64_t last_number_ = 0;  // of the generations that are there
   std::shared_ptr<const IndexGeneration> newest_;
 };
 

@@ -96,6 +96,94 @@ std::string binary(const Fingerprint& hex) {
   return bytes;
 }
 
+constexpr std::size_t kListBytes0 = 4 * (1 + std::size_t{NeighbourGraph::kLinks0}),
+                      kListBytes = 4 * (1 + std::size_t{NeighbourGraph::kLinks});
+
+template <class... What>
+[[noreturn]] void refuse(const std::string& place, const What&... what) {
+  throw_error(ErrorKind::kData, place, ": ", what...,
+              "; the file is damaged: build the index again");
+}
+
+// A graph's bytes, of which everything is checked.
+struct GraphFile {
+  std::uint32_t max_level = 0, entry = 0;
+  std::vector<std::uint32_t> levels;  // [nodes]
+  const std::byte *rows, *lists, *upper_lists;
+
+  // Of a matrix of `num_rows`. Every bound is checked before memory is taken for what it bounds.
+  static GraphFile check(std::span<const std::byte> file, const Fingerprint& vectors_sha256,
+                         std::int64_t num_rows, const std::string& place);
+
+ private:
+  void read_levels(std::uint64_t nodes, const std::string& place);
+  void check_list(Cursor list, std::size_t node, std::uint32_t level, std::uint32_t capacity,
+                  const std::string& place) const;
+};
+
+GraphFile GraphFile::check(std::span<const std::byte> file, const Fingerprint& vectors_sha256,
+                           std::int64_t num_rows, const std::string& place) {
+  if (file.size() < kHeaderBytes || std::memcmp(file.data(), kMagic.data(), kMagic.size()) != 0)
+    refuse(place, "expected a graph of neighbours ('", kMagic, "')");
+  GraphFile graph;
+  Cursor header(file.data() + kMagic.size());
+  const auto nodes = header.take<std::uint64_t>();
+  graph.max_level = header.take<std::uint32_t>();
+  graph.entry = header.take<std::uint32_t>();
+  if (std::memcmp(header.at(), binary(vectors_sha256).data(), 32) != 0)
+    refuse(place, "it was built over other vectors than those beside it");
+  if (nodes == 0 || nodes > static_cast<std::uint64_t>(num_rows))
+    refuse(place, "it names ", nodes, " nodes, the vectors are ", num_rows);
+  if ((file.size() - kHeaderBytes) / (8 + kListBytes0) < nodes)
+    refuse(place, file.size(), " bytes are too few for ", nodes, " nodes");
+  graph.rows = file.data() + kHeaderBytes;
+  graph.read_levels(nodes, place);
+  graph.lists = graph.rows + 8 * nodes;
+  graph.upper_lists = graph.lists + kListBytes0 * nodes;
+  std::uint64_t expected = kHeaderBytes + (8 + kListBytes0) * nodes;
+  for (const std::uint32_t level : graph.levels) expected += kListBytes * level;
+  if (file.size() != expected) refuse(place, "expected ", expected, " bytes, found ", file.size());
+  Cursor upper(graph.upper_lists);
+  for (std::size_t i = 0; i < nodes; ++i) {
+    graph.check_list(Cursor(graph.lists + kListBytes0 * i), i, 0, NeighbourGraph::kLinks0, place);
+    for (std::uint32_t level = 1; level <= graph.levels[i]; ++level) {
+      graph.check_list(upper, i, level, NeighbourGraph::kLinks, place);
+      upper.skip(kListBytes);
+    }
+  }
+  return graph;
+}
+
+void GraphFile::read_levels(std::uint64_t nodes, const std::string& place) {
+  std::vector<bool> seen(nodes);
+  levels.resize(nodes);
+  Cursor row_cursor(rows), level_cursor(rows + 4 * nodes);
+  for (std::size_t i = 0; i < nodes; ++i) {
+    const auto row = row_cursor.take<std::uint32_t>();
+    if (row >= nodes || seen[row])
+      refuse(place, "node ", i, " has row ", row, " again, or one too high");
+    seen[row] = true;
+    levels[i] = level_cursor.take<std::uint32_t>();
+    if (levels[i] > max_level || levels[i] > NeighbourGraph::kMaxLevel)
+      refuse(place, "node ", i, " has level ", levels[i], ", the highest is ", max_level);
+  }
+  if (entry >= nodes || levels[entry] != max_level)
+    refuse(place, "it is entered at node ", entry, ", which is not on level ", max_level);
+}
+
+void GraphFile::check_list(Cursor list, std::size_t node, std::uint32_t level,
+                           std::uint32_t capacity, const std::string& place) const {
+  const auto count = list.take<std::uint32_t>();
+  if (count > capacity)
+    refuse(place, "node ", node, " has ", count, " neighbours on level ", level);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto neighbour = list.take<std::uint32_t>();
+    if (neighbour >= levels.size() || levels[neighbour] < level)
+      refuse(place, "node ", node, " has node ", neighbour, " as a neighbour on level ", level,
+             ", where there is none");
+  }
+}
+
 }  // namespace
 
 struct NeighbourGraph::Graph {
@@ -132,98 +220,36 @@ std::int64_t NeighbourGraph::size() const {
   return static_cast<std::int64_t>(graph_->hnsw.cur_element_count);
 }
 
-void NeighbourGraph::restore(std::span<const std::byte> file, const Fingerprint& vectors_sha256,
+void NeighbourGraph::restore(std::span<const std::byte> bytes, const Fingerprint& vectors_sha256,
                              const std::string& place) {
   ATTUNE_ASSERT(size() == 0);
-  const auto refuse = [&](const auto&... what) {
-    throw_error(ErrorKind::kData, place, ": ", what...,
-                "; the file is damaged: build the index again");
-  };
-  const auto is_magic = [&] {
-    return file.size() >= kHeaderBytes && std::memcmp(file.data(), kMagic.data(), 8) == 0;
-  };
-  if (!is_magic()) refuse("expected a graph of neighbours ('ATTHNSW1')");
-  Cursor header(file.data() + 8);
-  const auto nodes = header.take<std::uint64_t>();
-  const auto max_level = header.take<std::uint32_t>(), entry = header.take<std::uint32_t>();
-  if (std::memcmp(header.at(), binary(vectors_sha256).data(), 32) != 0)
-    refuse("it was built over other vectors than those beside it");
-  // Every bound is checked before memory is taken for what it bounds.
-  if (nodes == 0 || nodes > static_cast<std::uint64_t>(graph_->rows))
-    refuse("it names ", nodes, " nodes, the vectors are ", graph_->rows);
-  constexpr std::uint64_t kNodeBytes = 8 + 4 * (1 + std::uint64_t{kLinks0});
-  if ((file.size() - kHeaderBytes) / kNodeBytes < nodes)
-    refuse(file.size(), " bytes are too few for ", nodes, " nodes");
-  const std::byte* rows_at = file.data() + kHeaderBytes;
-  const std::byte* levels_at = rows_at + 4 * nodes;
-  const std::byte* links_at = levels_at + 4 * nodes;
-
-  std::vector<std::uint32_t> levels(nodes);
-  std::vector<bool> seen(nodes);
-  std::uint64_t upper_lists = 0;
-  Cursor row_cursor(rows_at), level_cursor(levels_at);
-  for (std::uint64_t i = 0; i < nodes; ++i) {
-    const auto row = row_cursor.take<std::uint32_t>();
-    if (row >= nodes || seen[row]) refuse("node ", i, " has row ", row, " again, or one too high");
-    seen[row] = true;
-    levels[i] = level_cursor.take<std::uint32_t>();
-    if (levels[i] > max_level || levels[i] > kMaxLevel)
-      refuse("node ", i, " has level ", levels[i], ", the highest is ", max_level);
-    upper_lists += levels[i];
-  }
-  if (entry >= nodes || levels[entry] != max_level)
-    refuse("it is entered at node ", entry, ", which is not on level ", max_level);
-  const std::uint64_t expected =
-      kHeaderBytes + kNodeBytes * nodes + upper_lists * 4 * (1 + std::uint64_t{kLinks});
-  if (file.size() != expected) refuse("expected ", expected, " bytes, found ", file.size());
-
-  const auto check_list = [&](Cursor list, std::uint64_t node, std::uint32_t level,
-                              std::uint32_t capacity) {
-    const auto count = list.take<std::uint32_t>();
-    if (count > capacity) refuse("node ", node, " has ", count, " neighbours on level ", level);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const auto neighbour = list.take<std::uint32_t>();
-      if (neighbour >= nodes || levels[neighbour] < level)
-        refuse("node ", node, " has node ", neighbour, " as a neighbour on level ", level,
-               ", where there is none");
-    }
-  };
-  constexpr std::size_t kList0 = 4 * (1 + kLinks0), kList = 4 * (1 + kLinks);
-  Cursor upper(links_at + kList0 * nodes);
-  for (std::uint64_t i = 0; i < nodes; ++i) {
-    check_list(Cursor(links_at + kList0 * i), i, 0, kLinks0);
-    for (std::uint32_t level = 1; level <= levels[i]; ++level) {
-      check_list(upper, i, level, kLinks);
-      upper.skip(kList);
-    }
-  }
-
-  // All is checked: into the library's memory, as its own reader would lay it.
+  const GraphFile file = GraphFile::check(bytes, vectors_sha256, graph_->rows, place);
+  // As the library's own reader would lay it.
   auto& hnsw = graph_->hnsw;
-  ATTUNE_ASSERT(hnsw.size_links_level0_ == kList0 && hnsw.size_links_per_element_ == kList);
-  Cursor rows(rows_at);
-  upper = Cursor(links_at + kList0 * nodes);
-  for (std::uint64_t i = 0; i < nodes; ++i) {
+  ATTUNE_ASSERT(hnsw.size_links_level0_ == kListBytes0 &&
+                hnsw.size_links_per_element_ == kListBytes);
+  Cursor rows(file.rows), upper(file.upper_lists);
+  for (std::size_t i = 0; i < file.levels.size(); ++i) {
     char* element = hnsw.data_level0_memory_ + i * hnsw.size_data_per_element_;
     const auto row = rows.take<std::uint32_t>();
     const hnswlib::labeltype label = row;
-    std::memcpy(element, links_at + kList0 * i, kList0);
+    std::memcpy(element, file.lists + kListBytes0 * i, kListBytes0);
     std::memcpy(element + hnsw.offsetData_, &row, sizeof row);
     std::memcpy(element + hnsw.label_offset_, &label, sizeof label);
-    if (levels[i] > 0) {
-      const std::size_t bytes = kList * levels[i];
+    if (file.levels[i] > 0) {
+      const std::size_t upper_bytes = kListBytes * file.levels[i];
       // One more byte, as the library has it: it prefetches behind the last.
-      hnsw.linkLists_[i] = static_cast<char*>(std::malloc(bytes + 1));
+      hnsw.linkLists_[i] = static_cast<char*>(std::malloc(upper_bytes + 1));
       if (!hnsw.linkLists_[i]) throw std::bad_alloc();
-      std::memcpy(hnsw.linkLists_[i], upper.at(), bytes);
-      upper.skip(bytes);
+      std::memcpy(hnsw.linkLists_[i], upper.at(), upper_bytes);
+      upper.skip(upper_bytes);
     }
-    hnsw.element_levels_[i] = static_cast<int>(levels[i]);
+    hnsw.element_levels_[i] = static_cast<int>(file.levels[i]);
     hnsw.label_lookup_[label] = static_cast<hnswlib::tableint>(i);
     hnsw.cur_element_count = i + 1;
   }
-  hnsw.maxlevel_ = static_cast<int>(max_level);
-  hnsw.enterpoint_node_ = entry;
+  hnsw.maxlevel_ = static_cast<int>(file.max_level);
+  hnsw.enterpoint_node_ = file.entry;
 }
 
 void NeighbourGraph::add_rows() {
@@ -253,11 +279,11 @@ std::string NeighbourGraph::file_bytes(const Fingerprint& vectors_sha256) const 
   for (std::uint64_t i = 0; i < nodes; ++i)
     append(bytes, static_cast<std::uint32_t>(hnsw.element_levels_[i]));
   for (std::uint64_t i = 0; i < nodes; ++i)
-    bytes.append(hnsw.data_level0_memory_ + i * hnsw.size_data_per_element_, 4 * (1 + kLinks0));
+    bytes.append(hnsw.data_level0_memory_ + i * hnsw.size_data_per_element_, kListBytes0);
   for (std::uint64_t i = 0; i < nodes; ++i)
     if (hnsw.element_levels_[i] > 0)
-      bytes.append(hnsw.linkLists_[i], 4 * (1 + std::size_t{kLinks}) *
-                                           static_cast<std::size_t>(hnsw.element_levels_[i]));
+      bytes.append(hnsw.linkLists_[i],
+                   kListBytes * static_cast<std::size_t>(hnsw.element_levels_[i]));
   return bytes;
 }
 

@@ -74,14 +74,14 @@ struct VectorStoreIndex::State {
     if (!current || newer->current().number > current->current().number) current = std::move(newer);
   }
   void check(const IndexGeneration& generation) const {
-    check_space(generation.manifest().space, *model, name, directory);
+    check_space(generation.manifest(), *model, name, directory);
   }
 
   // One new generation: `change` turns the nodes of the newest one into those of the next, and
   // says whether there is a difference.
   using Change = std::function<bool(const IndexGeneration& old, std::vector<TextNode>& nodes)>;
   IndexChanges update(const Change& change) {
-    IndexWriter writer(directory);
+    IndexWriter writer(directory, IndexWriter::Damaged::kRefused);
     const Generation old = writer.newest();
     if (!old)
       throw_error(ErrorKind::kData, directory, ": the index is gone; make it with from_documents");
@@ -116,7 +116,7 @@ VectorStoreIndex VectorStoreIndex::from_documents(std::span<const TextNode> node
                                                   IndexChanges* changes) {
   const std::vector<TextNode> checked = checked_nodes(nodes);
   auto state = std::make_shared<State>(directory, std::move(model), options);
-  IndexWriter writer(directory);
+  IndexWriter writer(directory, IndexWriter::Damaged::kReplaced);
   const Generation old = writer.newest();
   IndexSpace space = IndexSpace::of(*state->model, state->name, options.base, options.max_length);
   IndexChanges made = compare(old.get(), checked);

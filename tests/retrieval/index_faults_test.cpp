@@ -292,5 +292,23 @@ TEST_F(HostileIndex, ADamagedIndexIsNotCopiedIntoANewGeneration) {
   }
 }
 
+// "Build the index again" works, and does not take the damage over.
+TEST_F(HostileIndex, ADamagedIndexIsBuiltAgain) {
+  for (const std::string& name : files_) {
+    restore();
+    std::string bytes = read_file(path(name));
+    bytes[bytes.size() - 5] = static_cast<char>(bytes[bytes.size() - 5] ^ 1);
+    overwrite(name, bytes);
+    const std::int64_t before = model_->embedded_texts();
+    IndexChanges changes;
+    VectorStoreIndex::from_documents(old_, model_, directory_, options_, &changes);
+    EXPECT_EQ(changes.embedded, 30) << name;
+    EXPECT_EQ(model_->embedded_texts() - before, 30) << name;
+    EXPECT_EQ(refusal(), "") << name;
+    EXPECT_EQ(read_current(directory_)->number, 2);
+    expect_no_strays();
+  }
+}
+
 }  // namespace
 }  // namespace attune

@@ -74,7 +74,7 @@ TEST(NeighbourGraph, Grows) {
   const std::vector<float> vectors = random_vectors(2000, 2);
   std::string bytes;
   {
-    NeighbourGraph first(std::span(vectors).first(1200 * kDimension), kDimension);
+    NeighbourGraph first(std::span<const float>(vectors.data(), 1200 * kDimension), kDimension);
     first.add_rows();
     bytes = first.file_bytes(kVectors);
   }
@@ -101,7 +101,7 @@ TEST(NeighbourGraph, AnotherIndexsGraphIsRefused) {
   graph.add_rows();
   const std::string bytes = graph.file_bytes(kVectors);
   const auto refusal = [&](const std::string& file, const Fingerprint& of) -> std::string {
-    NeighbourGraph other(std::span(vectors).first(90 * kDimension), kDimension);
+    NeighbourGraph other(std::span<const float>(vectors.data(), 90 * kDimension), kDimension);
     try {
       other.restore(std::as_bytes(std::span(file)), of, "some.graph");
     } catch (const Error& error) {

@@ -201,7 +201,7 @@ TEST_F(Index, ReadersNeverSeeAMixture) {
 
 TEST_F(Index, OneProcessWritesAtATime) {
   auto index = make(make_nodes(0, 3));
-  const IndexWriter other(directory_);
+  const IndexWriter other(directory_, IndexWriter::Damaged::kRefused);
   const std::string told =
       message_of([&] { index.insert(make_nodes(3, 4)); }, ErrorKind::kResources);
   EXPECT_NE(told.find("another process writes"), std::string::npos) << told;
