@@ -10,7 +10,6 @@
 #include "apps/verbs.h"
 #include "core/error.h"
 #include "core/json.h"
-#include "models/model_directory.h"
 #include "retrieval/index/index_generation.h"
 #include "retrieval/index/node_lines.h"
 

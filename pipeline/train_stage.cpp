@@ -25,7 +25,7 @@ constexpr const char* kVersion = "train 1";  // of what the stage does with equa
 
 // The part of the configuration that decides the artifact.
 std::string deciding_settings(RunConfig config) {
-  config.has_evaluate = false;
+  config.has_evaluate = config.has_index = false;
   config.train = config.train.deciding();
   config.adapter.vectors.clear();
   config.output.clear();

@@ -141,7 +141,7 @@ class DeviceProducts {
       at::Tensor floor = given.narrow(0, first, count).to(scores.device()) - error;
       if (rows > k)
         floor = floor.maximum(std::get<0>(at::topk(scores, k, 1)).select(1, k - 1) - 2 * error);
-      const at::Tensor places = (scores >= floor.unsqueeze(1)).nonzero().cpu();
+      const at::Tensor places = (scores >= floor.unsqueeze(1)).nonzero().cpu().contiguous();
       const std::int64_t* place = places.const_data_ptr<std::int64_t>();
       for (std::int64_t i = 0; i < places.size(0); ++i)
         proposals.push_back({first + place[2 * i], place[2 * i + 1]});
