@@ -86,7 +86,7 @@ int main(int argc, char** argv) {
   const auto num_rows = static_cast<std::int64_t>(floats(vectors).size()) / dimension;
   std::vector<TextNode> nodes;
   for (std::int64_t row = 0; row < num_rows; ++row) {
-    char id[16];  // ids ascend with the rows
+    char id[24];  // ids ascend with the rows
     std::snprintf(id, sizeof id, "%09lld", static_cast<long long>(row));
     nodes.push_back({id, std::to_string(row)});
   }
