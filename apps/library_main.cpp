@@ -20,13 +20,24 @@ namespace {
 using Verb = void (*)(const Arguments&, const RunConfig&);
 
 const std::map<std::string, Verb> kVerbs = {
-    {"data check", data_check_command}, {"data convert", data_convert_command},
-    {"data head", data_head_command},   {"data mine", data_mine_command},
-    {"data split", data_split_command}, {"data stats", data_stats_command},
-    {"embed", embed_command},           {"evaluate", evaluate_command},
-    {"export", export_command},         {"generate", generate_command},
-    {"inspect", inspect_command},       {"run", run_command},
-    {"tokenize", tokenize_command},     {"train", train_command},
+    {"data check", data_check_command},
+    {"data convert", data_convert_command},
+    {"data head", data_head_command},
+    {"data mine", data_mine_command},
+    {"data split", data_split_command},
+    {"data stats", data_stats_command},
+    {"embed", embed_command},
+    {"evaluate", evaluate_command},
+    {"export", export_command},
+    {"generate", generate_command},
+    {"index add", index_add_command},
+    {"index build", index_build_command},
+    {"index search", index_search_command},
+    {"index verify", index_verify_command},
+    {"inspect", inspect_command},
+    {"run", run_command},
+    {"tokenize", tokenize_command},
+    {"train", train_command},
 };
 
 // Torch's errors in our kinds; its message without the C++ backtrace.

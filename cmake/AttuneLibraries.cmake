@@ -22,6 +22,8 @@ attune_library(utf8proc utf8proc.h utf8proc)
 attune_library(nettle nettle/sha2.h nettle)
 attune_library(sqlite sqlite3.h sqlite3)
 
+find_path(hnswlib_INCLUDE hnswlib/hnswlib.h REQUIRED)  # approximate nearest neighbours; headers alone
+
 # libcurl is opened when it is first needed (core/http_client.cpp) and never linked: headers alone.
 find_path(curl_INCLUDE curl/curl.h PATH_SUFFIXES x86_64-linux-gnu REQUIRED)
 add_library(attune::curl_headers INTERFACE IMPORTED)

@@ -9,12 +9,13 @@
 #include <string>
 
 #include <attune/adapter.h>
+#include <attune/vector_store_index.h>
 
 #include "models/adapter_directory.h"
 
 namespace attune {
 
-class AdapterEmbeddingModel : public BaseEmbedding {
+class AdapterEmbeddingModel : public BaseEmbedding, public QueryAdapter {
  public:
   // Error{kData} where the adapter does not take the base's vectors, or with kQuery gives others
   // than fit the base's documents.
@@ -26,6 +27,9 @@ class AdapterEmbeddingModel : public BaseEmbedding {
   std::string model_name() const override { return "Adapter for " + base_->model_name(); }
   std::string document_space() const override { return document_space_; }
   std::string query_space() const override { return query_space_; }
+  std::string base_query_space() const override {
+    return sides_ == AdapterSides::kBoth ? query_space_ : base_->query_space();
+  }
 
  protected:
   void embed(Role role, std::span<const std::string_view> texts,

@@ -1,39 +1,34 @@
 #include "pipeline/report_stage.h"
 
 #include <chrono>
-#include <filesystem>
 
-#include "core/error.h"
+#include "core/file.h"
+#include "core/hash.h"
 #include "core/log.h"
 #include "pipeline/report/report.h"
 #include "pipeline/stage_record.h"
 
 namespace attune {
-namespace {
 
-constexpr const char* kVersion = "report 1";  // of what the stage does with equal inputs
-
-// The data sets count through the keys of the stages that read them.
-Fingerprint stage_key(const RunConfig& config) {
-  Json key = {kVersion, config.report.examples};
-  for (const char* name : {"config.yaml", "metrics.jsonl", "evaluation.queries.jsonl",
-                           "stages/generate.json", "stages/train.json", "stages/evaluate.json"}) {
+StageInputs report_inputs(const RunConfig& config) {
+  StageInputs inputs;
+  inputs.settings = settings_of(config.report, "report");
+  inputs.settings["what 'report' does"] = "1";
+  inputs.files["config.yaml"] = sha256(print_config(config));
+  for (const char* name : {"metrics.jsonl", "evaluation.queries.jsonl", "stages/generate.json",
+                           "stages/train.json", "stages/evaluate.json"}) {
     const std::string path = config.output + "/" + name;
-    std::error_code ignored;
-    key.push_back(std::filesystem::is_regular_file(path, ignored) ? sha256_file(path) : "");
+    inputs.files[name] = file_exists(path) ? sha256_file(path) : "";
   }
-  return sha256(key.dump());
+  return inputs;
 }
-
-}  // namespace
 
 void report_stage(const RunConfig& config) {
   const auto started = std::chrono::steady_clock::now();
   StageRecord record;
   record.stage = "report";
-  record.key = stage_key(config);
-  if (const auto last = read_stage_record(config.output, record.stage);
-      last && last->is_current(config.output, record.key)) {
+  record.inputs = report_inputs(config);
+  if (current_stage_record(config.output, record.stage, record.inputs)) {
     log_info("report: unchanged, not written again");
     return;
   }

@@ -103,6 +103,12 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
   if (has_evaluate && data.test.empty() && !has_generate)
     add("evaluate", "'evaluate' has no questions: give data.test, or documents and generate");
   if (has_report && !has_train) add("report", "'report' tells of a training and needs 'train'");
+  if (has_index && !has_train)
+    add("index",
+        "'index' holds the finetuned model's vectors and needs 'train'; `attune index build` takes "
+        "models that are there already");
+  if (has_index && index.passages.empty() && !has_generate && data.test.empty())
+    add("index", "'index' has no passages: give index.passages, data.test, or documents");
   if (!has_generate && !has_train && !has_evaluate)
     add("version", "no stage is named: add 'documents' with 'generate', 'train' or 'evaluate'");
   return found;

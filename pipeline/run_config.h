@@ -67,6 +67,21 @@ struct ReportConfig {
   }
 };
 
+struct IndexConfig {
+  std::string passages, directory;
+  bool approximate = false;
+
+  template <class Fields>
+  void visit(Fields& f) {
+    f.field("passages", passages,
+            "nodes (.jsonl: id, text, metadata) or a QA data set, whose passages are indexed; left "
+            "out: the generated passages, else those of data.test");
+    f.field("approximate", approximate,
+            "a graph of neighbours, for fast searches that may miss some");
+    f.field("directory", directory, "of the index; left out: OUTPUT/index");
+  }
+};
+
 struct RunConfig {
   int version = 1;
   std::string name;
@@ -75,7 +90,7 @@ struct RunConfig {
   std::string output;
   bool has_documents = false, has_chunks = false, has_generate = false, has_data = false;
   bool has_model = false, has_mine = false, has_train = false, has_adapter = false;
-  bool has_evaluate = false, has_report = false;
+  bool has_evaluate = false, has_index = false, has_report = false;
   DocumentsConfig documents;
   ChunkConfig chunks;
   GenerateConfig generate;
@@ -85,6 +100,7 @@ struct RunConfig {
   TrainConfig train;
   AdapterConfig adapter;
   EvaluateConfig evaluate;
+  IndexConfig index;
   ReportConfig report;
 
   // "runs/NAME" where no output is given.
@@ -113,6 +129,7 @@ struct RunConfig {
     optional(f, "train", has_train, train, "finetuning");
     optional(f, "adapter", has_adapter, adapter, "with train.mode adapter: which one");
     optional(f, "evaluate", has_evaluate, evaluate, "the finetuned model beside its base and BM25");
+    optional(f, "index", has_index, index, "the passages in an index of the finetuned model");
     optional(f, "report", has_report, report,
              "OUTPUT/report.html, which `attune run` writes with `evaluate` in any case");
     for (const Mistake& mistake : cross_mistakes()) f.mistake(mistake.key, mistake.message);

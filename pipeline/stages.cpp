@@ -6,7 +6,9 @@
 #include "pipeline/check_stage.h"
 #include "pipeline/evaluate_stage.h"
 #include "pipeline/generate_stage.h"
+#include "pipeline/index_stage.h"
 #include "pipeline/mine_stage.h"
+#include "pipeline/report_stage.h"
 #include "pipeline/train_stage.h"
 
 namespace attune {
@@ -69,6 +71,25 @@ const std::vector<Stage>& stages() {
        [](const RunConfig& config) { return config.has_evaluate; },
        evaluate_inputs,
        [](const RunConfig& config, const StopRequested&) { return evaluate_stage(config) + "\n"; }},
+      {"index",
+       "section 'index'",
+       {"generate", "train"},
+       [](const RunConfig& config) { return config.has_index; },
+       index_inputs,
+       [](const RunConfig& config, const StopRequested& stop) {
+         return index_stage(config, stop) + "\n";
+       }},
+      {"report",
+       "section 'report' or 'evaluate'",
+       {"generate", "train", "evaluate"},
+       [](const RunConfig& config) {
+         return config.has_train && (config.has_report || config.has_evaluate);
+       },
+       report_inputs,
+       [](const RunConfig& config, const StopRequested&) {
+         report_stage(config);
+         return "report: " + config.output + "/report.html\n\n";
+       }},
   };
   return table;
 }

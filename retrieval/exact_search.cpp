@@ -1,8 +1,12 @@
 #include "retrieval/exact_search.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/topk.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
 #include <cmath>
@@ -75,13 +79,25 @@ struct BlockScores {
   int dimension;
 };
 
+// Bound of a float dot product of unit vectors in any order (Higham 2002, 3.1), and some slack.
+double product_error(int dimension) { return (dimension + 8) * 0x1p-24; }
+
+// The k best of both, the k-th best last.
+void keep_best(std::vector<Hit>& hits, std::size_t k, const Better& better,
+               std::vector<Hit>& best) {
+  if (hits.size() >= k) {
+    std::nth_element(hits.begin(), hits.begin() + (k - 1), hits.end(), better);
+    hits.resize(k);
+  }
+  best.assign(hits.begin(), hits.end());
+}
+
 // Puts the block's rows among `best`: at most k hits, the k-th best last. The matrix product only
 // proposes; whatever it puts within its own rounding error of the k-th best is scored again
 // exactly.
 void add_block(const BlockScores& in, std::size_t k, const Better& better, Scratch& scratch,
                std::vector<Hit>& best) {
-  // Bound of a float dot product of unit vectors in any order (Higham 2002, 3.1), and some slack.
-  const double error = (in.dimension + 8) * 0x1p-24;
+  const double error = product_error(in.dimension);
   double floor = -std::numeric_limits<double>::infinity();
   if (best.size() == k) {
     floor = best.back().score - error;
@@ -96,18 +112,52 @@ void add_block(const BlockScores& in, std::size_t k, const Better& better, Scrat
     if (in.scores[row] >= floor)
       scratch.hits.push_back(
           {in.first_row + row, exact_score(in.query, in.block + row * in.dimension, in.dimension)});
-  if (scratch.hits.size() >= k) {
-    std::nth_element(scratch.hits.begin(), scratch.hits.begin() + (k - 1), scratch.hits.end(),
-                     better);
-    scratch.hits.resize(k);
-  }
-  best.assign(scratch.hits.begin(), scratch.hits.end());
+  keep_best(scratch.hits, k, better, best);
 }
 
 at::Tensor as_matrix(std::vector<float>& values, std::int64_t first, std::int64_t rows,
                      int dimension) {
   return at::from_blob(values.data() + first * dimension, {rows, dimension}, at::kFloat);
 }
+
+// Queries on a device: a block's product there, and of it only what may be among the best.
+class DeviceProducts {
+ public:
+  DeviceProducts(std::vector<float>& queries, int dimension, const at::Device& device)
+      : dimension_(dimension),
+        queries_(as_matrix(queries, 0, std::ssize(queries) / dimension, dimension).to(device)) {}
+
+  struct Proposal {
+    std::int64_t query, row;  // row: in the block
+  };
+  // Every row of the block [rows, dimension] (normalised) that is among a query's k best of the
+  // block and not below `floors` [queries], by exact scores.
+  std::vector<Proposal> propose(std::vector<float>& block, std::int64_t k,
+                                std::vector<float> floors) const {
+    const at::NoTF32Guard full_precision;
+    const std::int64_t rows = std::ssize(block) / dimension_, num_queries = queries_.size(0);
+    const auto error = static_cast<float>(product_error(dimension_));
+    const at::Tensor unit = as_matrix(block, 0, rows, dimension_).to(queries_.device());
+    const at::Tensor given = at::from_blob(floors.data(), {num_queries}, at::kFloat);
+    std::vector<Proposal> proposals;
+    for (std::int64_t first = 0; first < num_queries; first += kQueryRows) {
+      const std::int64_t count = std::min(kQueryRows, num_queries - first);
+      const at::Tensor scores = at::mm(queries_.narrow(0, first, count), unit.t());
+      at::Tensor floor = given.narrow(0, first, count).to(scores.device()) - error;
+      if (rows > k)
+        floor = floor.maximum(std::get<0>(at::topk(scores, k, 1)).select(1, k - 1) - 2 * error);
+      const at::Tensor places = (scores >= floor.unsqueeze(1)).nonzero().cpu().contiguous();
+      const std::int64_t* place = places.const_data_ptr<std::int64_t>();
+      for (std::int64_t i = 0; i < places.size(0); ++i)
+        proposals.push_back({first + place[2 * i], place[2 * i + 1]});
+    }
+    return proposals;
+  }
+
+ private:
+  int dimension_;
+  at::Tensor queries_;
+};
 
 }  // namespace
 
@@ -156,6 +206,39 @@ float cosine_similarity(std::span<const float> a, std::span<const float> b) {
   normalise_row(a.data(), dimension, x.data());
   normalise_row(b.data(), dimension, y.data());
   return exact_score(x.data(), y.data(), dimension);
+}
+
+std::vector<std::vector<Hit>> exact_search_on(const at::Device& device,
+                                              std::span<const float> queries,
+                                              std::span<const float> corpus, int dimension, int k,
+                                              std::span<const std::int64_t> tie_rank,
+                                              std::int64_t block_rows) {
+  ATTUNE_ASSERT(dimension >= 1 && k >= 1 && block_rows >= 1);
+  ATTUNE_ASSERT(queries.size() % dimension == 0 && corpus.size() == tie_rank.size() * dimension);
+  const auto num_queries = static_cast<std::int64_t>(queries.size() / dimension);
+  const auto num_rows = static_cast<std::int64_t>(tie_rank.size());
+  const auto wanted = static_cast<std::size_t>(k);
+  const Better better{tie_rank};
+  const c10::DeviceGuard on_device(device);
+  std::vector<float> query_rows = normalised(queries, 0, num_queries, dimension, "query");
+  const DeviceProducts products(query_rows, dimension, device);
+  std::vector<std::vector<Hit>> found(num_queries), hits(num_queries);
+  for (std::int64_t first = 0; first < num_rows; first += block_rows) {
+    std::vector<float> block =
+        normalised(corpus, first, std::min(block_rows, num_rows - first), dimension, "passage");
+    std::vector<float> floors(num_queries, -2);  // below every cosine
+    for (std::int64_t query = 0; query < num_queries; ++query) {
+      hits[query] = found[query];
+      if (found[query].size() == wanted) floors[query] = found[query].back().score;
+    }
+    for (const auto& [query, row] : products.propose(block, k, std::move(floors)))
+      hits[query].push_back({first + row, exact_score(query_rows.data() + query * dimension,
+                                                      block.data() + row * dimension, dimension)});
+    for (std::int64_t query = 0; query < num_queries; ++query)
+      keep_best(hits[query], wanted, better, found[query]);
+  }
+  for (std::vector<Hit>& best : found) std::sort(best.begin(), best.end(), better);
+  return found;
 }
 
 }  // namespace attune

@@ -1,9 +1,11 @@
-// Exact nearest neighbours by cosine similarity, on the CPU.
+// Exact nearest neighbours by cosine similarity.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#include <c10/core/Device.h>
 
 #include "retrieval/hit.h"
 
@@ -27,5 +29,14 @@ std::vector<std::vector<Hit>> exact_search(std::span<const float> queries,
 
 // The score that exact_search gives two vectors of finite numbers.
 float cosine_similarity(std::span<const float> a, std::span<const float> b);
+
+// The same, bit for bit, with the products on `device` (a GPU): the corpus is sent block by block,
+// what the products propose is scored here. The device holds the queries, one block and 128 x
+// block_rows scores.
+std::vector<std::vector<Hit>> exact_search_on(const at::Device& device,
+                                              std::span<const float> queries,
+                                              std::span<const float> corpus, int dimension, int k,
+                                              std::span<const std::int64_t> tie_rank,
+                                              std::int64_t block_rows = 8192);
 
 }  // namespace attune

@@ -178,6 +178,8 @@ double sum_of_squares_cpu(const float* x, std::int64_t begin, std::int64_t end) 
   return active()->sum_of_squares(x, begin, end);
 }
 
+float dot_cpu(const float* a, const float* b, std::int64_t n) { return active()->dot(a, b, n); }
+
 void cross_entropy_cpu(float* x, std::int64_t columns, std::int64_t first_target, float scale,
                        float factor, float* losses, std::int64_t begin, std::int64_t end) {
   active()->cross_entropy(x, columns, first_target, scale, factor, losses, begin, end);

@@ -4,6 +4,7 @@
 #include "kernels/adamw.h"
 #include "kernels/attention.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/dot.h"
 #include "kernels/dropout.h"
 #include "kernels/gelu.h"
 #include "kernels/glu.h"
@@ -38,6 +39,7 @@ struct KernelTable {
   decltype(&adamw_cpu) adamw;
   decltype(&sum_of_squares_cpu) sum_of_squares;
   decltype(&cross_entropy_cpu) cross_entropy;
+  decltype(&dot_cpu) dot;
 };
 
 namespace portable {

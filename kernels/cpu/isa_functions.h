@@ -45,5 +45,6 @@ decltype(attune::dropout_cpu) dropout;
 decltype(attune::adamw_cpu) adamw;
 decltype(attune::sum_of_squares_cpu) sum_of_squares;
 decltype(attune::cross_entropy_cpu) cross_entropy;
+decltype(attune::dot_cpu) dot;
 
 }  // namespace attune::ATTUNE_ISA

@@ -21,6 +21,6 @@ constexpr TypedKernels<T> kTyped = {attention_forward<T>,
 
 extern const KernelTable kTable;
 const KernelTable kTable{ATTUNE_ISA_NAME, kTyped<float>,  kTyped<BFloat16>, dropout,
-                         adamw,           sum_of_squares, cross_entropy};
+                         adamw,           sum_of_squares, cross_entropy,    dot};
 
 }  // namespace attune::ATTUNE_ISA

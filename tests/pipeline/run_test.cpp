@@ -13,6 +13,8 @@
 #include "data/qa_dataset.h"
 #include "pipeline/stage_record.h"
 #include "pipeline/stages.h"
+#include "retrieval/index/index_generation.h"
+#include "retrieval/index/node_lines.h"
 #include "tests/support/paths.h"
 
 namespace attune {
@@ -171,6 +173,66 @@ TEST_F(RunStages, GivenDataReplacesTheGenerated) {
   own.save_json(config_.data.test);
   run_all();
   EXPECT_EQ(read_json_file(folder_ / "out" / "evaluation.json")["models"][0]["queries"], 5);
+}
+
+TEST_F(RunStages, TheIndexFollowsTheModelAndThePassages) {
+  config_.has_index = true;
+  const fs::path record = folder_ / "out" / "stages" / "index.json";
+  const std::string directory = config_.output + "/index";
+  const auto embedded = [&] {
+    return read_stage_record(config_.output, "index")->result["embedded"];
+  };
+  run_all();
+  EXPECT_NE(told_.find("attune index search"), std::string::npos) << told_;
+  const auto passages = read_nodes(config_.output + "/datasets/passages.jsonl");
+  EXPECT_EQ(IndexGeneration::open(directory)->size(), std::ssize(passages));
+  EXPECT_EQ(embedded(), passages.size());
+  EmbedOptions cpu;
+  cpu.device = "cpu";
+  const auto model = resolve_embed_model(config_.output + "/artifact", cpu);
+  const auto hits = VectorStoreIndex::load(directory, model).as_retriever(3).retrieve("box 3");
+  EXPECT_EQ(hits.size(), 3u);
+
+  const auto time = fs::last_write_time(record);
+  run_all();
+  EXPECT_EQ(fs::last_write_time(record), time) << "nothing changed";
+  write_page(2, " the door");
+  config_.train.epochs = 2;
+  run_all();
+  EXPECT_GT(fs::last_write_time(record), time);
+  EXPECT_EQ(embedded(), IndexGeneration::open(directory)->size()) << "another model's vectors";
+
+  // A damaged vector is found, and everything embedded anew.
+  const std::string vectors =
+      directory + "/" + read_current(directory)->name() + "/vectors.safetensors";
+  std::string bytes = read_file(vectors);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  std::ofstream(vectors, std::ios::binary) << bytes;
+  run_all();
+  EXPECT_EQ(embedded(), IndexGeneration::open(directory)->size());
+  IndexGeneration::open(directory)->verify();
+}
+
+TEST_F(RunStages, BehindAQueryAdapterTheBasesIndexStays) {
+  config_.has_index = true;
+  config_.index.directory = folder_ / "base_index";
+  config_.index.passages = folder_ / "passages.jsonl";
+  std::ofstream(config_.index.passages) << R"({"id": "a", "text": "box 1 holds paper."})" << "\n"
+                                        << R"({"id": "b", "text": "box 2 holds glass."})" << "\n";
+  config_.train.mode = "adapter";
+  EmbedOptions cpu;
+  cpu.device = "cpu";
+  IndexOptions options;
+  options.model = config_.model.base;
+  VectorStoreIndex::from_documents(read_nodes(config_.index.passages),
+                                   resolve_embed_model(config_.model.base, cpu),
+                                   config_.index.directory, options);
+  const std::string before = read_file(config_.index.directory + "/current.json");
+  run_all();
+  EXPECT_EQ(read_file(config_.index.directory + "/current.json"), before);
+  EXPECT_EQ(read_stage_record(config_.output, "index")->result["embedded"], 0);
+  const auto adapter = resolve_embed_model(config_.output + "/artifact", cpu);
+  EXPECT_EQ(VectorStoreIndex::load(config_.index.directory, adapter).size(), 2);
 }
 
 TEST_F(RunStages, AStoppedTrainingGoesOnInTheNextRun) {

@@ -115,6 +115,29 @@ TEST(ExactSearch, EqualsASortOfEverythingInAnyBlocks) {
   }
 }
 
+// The way of a GPU, on the processor: bit for bit the same, in any blocks, with ties at the cut.
+TEST(ExactSearch, TheWayOfADeviceGivesTheSame) {
+  constexpr int kRows = 700, kQueries = 150, kDimension = 37;
+  std::vector<float> corpus = random_vectors(kRows, kDimension, 1);
+  const std::vector<float> queries = random_vectors(kQueries, kDimension, 2);
+  for (int row = 0; row < kRows; row += 3)
+    std::copy_n(corpus.begin() + (row * 31 % kRows) * kDimension, kDimension,
+                corpus.begin() + row * kDimension);
+  std::vector<std::int64_t> rank = identity(kRows);
+  std::shuffle(rank.begin(), rank.end(), std::mt19937_64(5));
+  for (const int k : {1, 25, 1000}) {
+    const auto expected = exact_search(queries, corpus, kDimension, k, rank);
+    for (const std::int64_t block : {57, 700}) {
+      const auto found = exact_search_on(at::kCPU, queries, corpus, kDimension, k, rank, block);
+      for (int query = 0; query < kQueries; ++query) {
+        ASSERT_EQ(rows(found[query]), rows(expected[query])) << k << " in blocks of " << block;
+        for (std::size_t i = 0; i < found[query].size(); ++i)
+          ASSERT_EQ(found[query][i].score, expected[query][i].score);
+      }
+    }
+  }
+}
+
 TEST(ExactSearch, RefusesNanAndInfinityByRow) {
   for (float bad :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {

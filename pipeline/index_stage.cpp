@@ -1,0 +1,93 @@
+#include "pipeline/index_stage.h"
+
+#include <chrono>
+#include <filesystem>
+
+#include <attune/vector_store_index.h>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "data/dataset_formats.h"
+#include "models/model_directory.h"
+#include "pipeline/generate_stage.h"
+#include "pipeline/stage_record.h"
+#include "retrieval/index/index_generation.h"
+#include "retrieval/index/node_lines.h"
+
+namespace attune {
+namespace {
+
+std::string passages_path(const RunConfig& config) {
+  if (!config.index.passages.empty()) return config.index.passages;
+  return config.has_generate ? config.output + "/datasets/passages.jsonl" : config.data.test;
+}
+
+std::string index_directory(const RunConfig& config) {
+  return config.index.directory.empty() ? config.output + "/index" : config.index.directory;
+}
+
+// Whether the index is still, byte for byte, what the stage left.
+bool is_untouched(const std::string& directory, const std::string& manifest) {
+  try {
+    const auto generation = IndexGeneration::open(directory);
+    if (generation->current().manifest != manifest) return false;
+    generation->verify();
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kData) throw;
+    log_info(str_cat(error.what(), ": 'index' runs again"));
+    return false;
+  }
+}
+
+}  // namespace
+
+StageInputs index_inputs(const RunConfig& config) {
+  StageInputs inputs;
+  inputs.settings = settings_of(config.index, "index");
+  inputs.settings["index.directory"] = index_directory(config);
+  inputs.settings["what 'index' does"] = "1";
+  inputs.files["artifact"] = fingerprint_model_files(config.output + "/artifact");
+  inputs.files["model.base"] = fingerprint_model_files(resolve_model_path(config.model.base));
+  inputs.files["passages"] = fingerprint_dataset_files(passages_path(config));
+  return inputs;
+}
+
+std::string index_stage(const RunConfig& config, const StopRequested& stop) {
+  const auto started = std::chrono::steady_clock::now();
+  const std::string artifact = config.output + "/artifact", directory = index_directory(config),
+                    passages = passages_path(config);
+  StageRecord record;
+  record.stage = "index";
+  record.inputs = index_inputs(config);
+  if (const auto last = current_stage_record(config.output, record.stage, record.inputs);
+      last && is_untouched(directory, last->result.value("manifest", ""))) {
+    log_info("index: unchanged, not run again");
+    return last->result.value("told", "");
+  }
+  EmbedOptions embed;
+  embed.device = config.device;
+  IndexOptions options;
+  options.approximate = config.index.approximate;
+  options.model = std::filesystem::absolute(artifact).lexically_normal().string();
+  options.stop_requested = stop;
+  const std::vector<TextNode> nodes = read_nodes(passages);
+  if (nodes.empty()) throw_error(ErrorKind::kData, passages, ": holds no passage to be indexed");
+  IndexChanges changes;
+  const auto index = VectorStoreIndex::from_documents(nodes, resolve_embed_model(artifact, embed),
+                                                      directory, options, &changes);
+  record.finished = true;
+  record.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  record.result["manifest"] = read_current(directory)->manifest;
+  record.result["told"] = str_cat("index: ", directory, ", ", index.size(),
+                                  " passages\n  attune index search ", directory, " QUERY\n");
+  record.result["nodes"] = index.size();
+  record.result["embedded"] = changes.embedded;
+  write_stage_record(config.output, record);
+  log_info(str_cat("index: ", index.size(), " passages, ", changes.embedded,
+                   " of them embedded, in ", record.seconds, " s"));
+  return record.result["told"];
+}
+
+}  // namespace attune

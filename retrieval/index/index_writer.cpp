@@ -1,0 +1,293 @@
+#include "retrieval/index/index_writer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "core/durable.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "retrieval/index/node_lines.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kBlock = 1024;  // texts embedded and written at a time
+constexpr std::string_view kPrefix = "generation-";
+
+using Put = std::function<void(std::string_view)>;
+
+// Adds up what is written.
+class Measured {
+ public:
+  explicit Measured(const Put& put) : put_(put) {}
+  void put(std::string_view bytes) {
+    put_(bytes);
+    hash_.update(bytes);
+    size_ += bytes.size();
+  }
+  IndexFile file() { return {size_, hash_.hex()}; }
+
+ private:
+  const Put& put_;
+  Sha256 hash_;
+  std::uint64_t size_ = 0;
+};
+
+IndexFile write_measured(DurableDirectory& out, const char* name,
+                         const std::function<void(Measured&)>& fill) {
+  IndexFile file;
+  out.write_pieces(name, [&](const Put& put) {
+    Measured measured(put);
+    fill(measured);
+    file = measured.file();
+  });
+  return file;
+}
+
+// The vectors of the next generation, one block after the other.
+class VectorSource {
+ public:
+  VectorSource(const IndexContents& contents, const IndexGeneration* old,
+               std::vector<std::int64_t> kept, const BaseEmbedding& model,
+               const std::function<bool()>& stop_requested)
+      : contents_(contents),
+        old_(old),
+        kept_(std::move(kept)),
+        model_(model),
+        stop_requested_(stop_requested),
+        to_embed_(std::count(kept_.begin(), kept_.end(), -1)) {}
+
+  std::int64_t to_embed() const { return to_embed_; }
+  // Whether the old rows are the first new ones, so that their graph can grow.
+  bool keeps_all_in_order() const {
+    if (!old_ || old_->size() > std::ssize(kept_)) return false;
+    for (std::int64_t row = 0; row < old_->size(); ++row)
+      if (kept_[row] != row) return false;
+    return true;
+  }
+
+  // Rows [begin, end) to out [end - begin, dimension].
+  void read(std::size_t begin, std::size_t end, std::span<float> out) {
+    const auto width = static_cast<std::size_t>(contents_.space.dimension);
+    std::vector<std::string_view> texts;
+    for (std::size_t i = begin; i < end; ++i)
+      if (kept_[i] < 0) texts.push_back(contents_.nodes[i].text);
+    if (!texts.empty() && stop_requested_ && stop_requested_())
+      throw_error(ErrorKind::kInterrupted, "the index: stopped after embedding ", embedded_, " of ",
+                  to_embed_, " texts; the index is as it was");
+    const std::vector<float> fresh =
+        texts.empty() ? std::vector<float>() : model_.get_text_embedding_batch(texts);
+    embedded_ += std::ssize(texts);
+    if (!texts.empty() && to_embed_ > static_cast<std::int64_t>(kBlock))
+      log_info(str_cat("index: ", embedded_, " of ", to_embed_, " texts embedded"));
+    std::size_t next = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      const float* from =
+          kept_[i] < 0 ? fresh.data() + width * next++ : old_->vectors().data() + width * kept_[i];
+      if (!std::all_of(from, from + width, [](float x) { return std::isfinite(x); }))
+        throw_error(ErrorKind::kData, model_.model_name(), ": the vector of node '",
+                    contents_.nodes[i].id,
+                    "' holds NaN or infinity; the model's weights are not usable");
+      std::copy_n(from, width, out.data() + (i - begin) * width);
+    }
+  }
+
+ private:
+  const IndexContents& contents_;
+  const IndexGeneration* old_;
+  std::vector<std::int64_t> kept_;
+  const BaseEmbedding& model_;
+  const std::function<bool()>& stop_requested_;
+  std::int64_t to_embed_, embedded_ = 0;
+};
+
+std::string_view bytes_of(std::span<const float> numbers) {
+  return {reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()};
+}
+
+// The old graph grown by the new rows, or a new one.
+std::string make_graph(std::span<const float> vectors, int dimension, const Fingerprint& sha256,
+                       const IndexGeneration* grown) {
+  NeighbourGraph graph(vectors, dimension);
+  if (grown && grown->has_graph())
+    graph.restore(grown->graph_bytes(), grown->manifest().vector_file.sha256,
+                  grown->directory() + ", the graph that is grown");
+  graph.add_rows();
+  return graph.file_bytes(sha256);
+}
+
+// 0 for what is no number of ours.
+std::int64_t number_of(std::string_view digits) {
+  std::int64_t number = 0;
+  const char* end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, number);
+  return error == std::errc() && stop == end && number < (std::int64_t{1} << 40) ? number : 0;
+}
+
+// Names in an index's folder.
+bool is_ours(const std::string& name) {
+  return name == "current.json" || name.starts_with(kPrefix) || name.starts_with(".generation-") ||
+         name.starts_with(".current.json.");
+}
+
+}  // namespace
+
+IndexWriter::IndexWriter(const std::string& directory, Damaged damaged)
+    : directory_(directory), damaged_(damaged) {
+  std::error_code error;
+  fs::create_directories(directory_, error);
+  if (error)
+    throw_error(ErrorKind::kResources, directory_,
+                ": cannot make the folder of the index: ", error.message());
+  for (const auto& entry : fs::directory_iterator(directory_, error))
+    if (!is_ours(entry.path().filename().string()))
+      throw_error(ErrorKind::kData, directory_, ": holds '", entry.path().filename().string(),
+                  "', which is no part of an index; give an empty folder or a new one");
+  descriptor_ = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor_ < 0)
+    throw_error(ErrorKind::kResources, directory_,
+                ": cannot open: ", std::generic_category().message(errno));
+  try {
+    lock();
+    open_newest();
+  } catch (...) {
+    ::close(descriptor_);
+    throw;
+  }
+}
+
+IndexWriter::~IndexWriter() { ::close(descriptor_); }
+
+void IndexWriter::lock() {
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  if (errno == EWOULDBLOCK)
+    throw_error(ErrorKind::kResources, directory_,
+                ": another process writes this index; try again when it is done");
+  throw_error(ErrorKind::kResources, directory_,
+              ": cannot lock: ", std::generic_category().message(errno));
+}
+
+void IndexWriter::open_newest() {
+  remove_stale_temporaries(directory_ + "/current.json");
+  try {
+    if (read_current(directory_)) {
+      auto newest = IndexGeneration::open(directory_);
+      newest->verify();  // else damage would be copied under a new hash
+      newest_ = std::move(newest);
+    }
+    remove_leftovers();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kData || damaged_ == Damaged::kRefused) throw;
+    log_warning(str_cat(error.what(), "; it is made anew, and all texts are embedded"));
+  }
+  // A damaged one keeps its number until it is replaced.
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kPrefix))
+      last_number_ = std::max(last_number_, number_of(name.substr(kPrefix.size())));
+  }
+  remove_stale_temporaries(directory_ + "/" + CurrentGeneration{last_number_ + 1, ""}.name());
+}
+
+// Generations that current.json does not name.
+void IndexWriter::remove_leftovers() const {
+  const auto current = read_current(directory_);
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix) || (current && name == current->name())) continue;
+    std::error_code error;
+    fs::remove_all(entry.path(), error);
+    if (error)
+      log_warning(str_cat(entry.path().string(), ": cannot remove (", error.message(),
+                          "); the next write of this index tries again"));
+  }
+}
+
+// For each node the old row with its vector, or -1.
+std::vector<std::int64_t> IndexWriter::rows_to_keep(const IndexContents& contents) const {
+  const IndexGeneration* old = newest_.get();
+  std::vector<std::int64_t> rows(contents.nodes.size(), -1);
+  if (!old || old->manifest().space.document_space != contents.space.document_space ||
+      old->manifest().space.dimension != contents.space.dimension)
+    return rows;
+  std::unordered_map<std::string, std::int64_t> row_of;
+  for (std::int64_t row = old->size() - 1; row >= 0; --row)
+    row_of[sha256(old->node(row).text)] = row;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const TextNode& node = contents.nodes[i];
+    // The row with this id before another row with this text, so that rows keep their order.
+    const std::int64_t same = old->find(node.id);
+    if (same >= 0 && old->node(same).text == node.text)
+      rows[i] = same;
+    else if (const auto found = row_of.find(sha256(node.text)); found != row_of.end())
+      rows[i] = found->second;
+  }
+  return rows;
+}
+
+void IndexWriter::switch_to(const CurrentGeneration& next) {
+  try {
+    write_file_durably(directory_ + "/current.json", next.to_json());
+  } catch (...) {
+    std::error_code ignored;  // else the next writer removes it
+    fs::remove_all(directory_ + "/" + next.name(), ignored);
+    throw;
+  }
+  newest_ = IndexGeneration::open(directory_);
+  last_number_ = next.number;
+  remove_leftovers();
+}
+
+std::int64_t IndexWriter::write(const IndexContents& contents, const BaseEmbedding& model,
+                                const std::function<bool()>& stop_requested) {
+  const IndexGeneration* old = newest_.get();
+  VectorSource source(contents, old, rows_to_keep(contents), model, stop_requested);
+  CurrentGeneration next{last_number_ + 1, ""};
+  DurableDirectory out(directory_ + "/" + next.name());
+  IndexManifest manifest;
+  manifest.space = contents.space;
+  manifest.nodes = std::ssize(contents.nodes);
+  manifest.node_file = write_measured(out, "nodes.jsonl", [&](Measured& file) {
+    for (const TextNode& node : contents.nodes) file.put(node_line(node));
+  });
+
+  const std::size_t width = static_cast<std::size_t>(contents.space.dimension);
+  const bool has_graph = contents.approximate && !contents.nodes.empty();
+  std::vector<float> all;  // for the graph
+  manifest.vector_file = write_measured(out, "vectors.safetensors", [&](Measured& file) {
+    file.put(manifest.vector_header());
+    for (std::size_t begin = 0; begin < contents.nodes.size(); begin += kBlock) {
+      const std::size_t end = std::min(begin + kBlock, contents.nodes.size());
+      std::vector<float> block((end - begin) * width);
+      source.read(begin, end, block);
+      file.put(bytes_of(block));
+      if (has_graph) all.insert(all.end(), block.begin(), block.end());
+    }
+  });
+  if (has_graph) {
+    const std::string graph = make_graph(all, contents.space.dimension, manifest.vector_file.sha256,
+                                         source.keeps_all_in_order() ? old : nullptr);
+    manifest.graph_file =
+        write_measured(out, "neighbours.graph", [&](Measured& file) { file.put(graph); });
+  }
+  const std::string text = manifest.to_json();
+  out.write("manifest.json", text);
+  out.commit();
+  next.manifest = sha256(text);
+  switch_to(next);
+  return source.to_embed();
+}
+
+}  // namespace attune
