@@ -21,6 +21,7 @@ using durable::split;
 using durable::sync_directory;
 using durable::Target;
 using durable::throw_failure;
+using durable::truncate_file;
 using durable::write_all;
 namespace fs = std::filesystem;
 
@@ -73,9 +74,7 @@ void AppendFile::cut_torn_line() {
     end = begin;
   }
   if (end == status.st_size) return;
-  require(
-      perform(DurableOperation::kWrite, path_, [&] { return ::ftruncate(descriptor_, end) == 0; }),
-      path_, "cut off the unfinished last line");
+  require(truncate_file(descriptor_, path_, end), path_, "cut off the unfinished last line");
 }
 
 void AppendFile::append_line(std::string_view line) {
@@ -95,9 +94,7 @@ void AppendFile::append(std::string_view bytes) {
   } catch (...) {
     // After a short write (a full disk) the end is torn: take what there is of it away again.
     try {
-      perform(DurableOperation::kWrite, path_, [&] {
-        return !S_ISREG(before.st_mode) || ::ftruncate(descriptor_, before.st_size) == 0;
-      });
+      if (S_ISREG(before.st_mode)) truncate_file(descriptor_, path_, before.st_size);
     } catch (...) {
     }
     throw;

@@ -6,6 +6,7 @@
 #include <cstdio>  // RENAME_EXCHANGE
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -179,6 +180,20 @@ bool is_gone(int pid) { return ::kill(pid, 0) != 0 && errno == ESRCH; }
 
 }  // namespace
 
+namespace {
+
+// What a killed process left of an earlier attempt. It is in nobody's way, so that a write does not
+// fail for it.
+void sweep_before_writing(const std::string& path) {
+  try {
+    remove_stale_temporaries(path);
+  } catch (const Error& error) {
+    log_warning(str_cat(error.what(), ": a leftover of a killed process; it is safe to delete"));
+  }
+}
+
+}  // namespace
+
 void write_file_durably(const std::string& path, std::string_view bytes) {
   write_file_durably(path, [&](const auto& piece) { piece(bytes); });
 }
@@ -189,6 +204,7 @@ void write_file_durably(const std::string& path, const Pieces& fill) {
   if (fs::is_directory(fs::symlink_status(path, ignored)))
     throw_error(ErrorKind::kResources, path, ": cannot write a file: a directory is there");
   make_directories(target.folder);
+  sweep_before_writing(path);
   const std::string temporary = unique_path(target, kTemporaryMark);
   TemporaryGuard guard(temporary);
   write_new_file(temporary, path, fill);
@@ -203,6 +219,7 @@ DurableDirectory::DurableDirectory(std::string target) : target_(std::move(targe
   if (::stat(target_.c_str(), &existing) == 0 && !S_ISDIR(existing.st_mode))
     throw_error(ErrorKind::kResources, target_, ": cannot write a directory: a file is there");
   make_directories(parts.folder);
+  sweep_before_writing(target_);
   temporary_ = unique_path(parts, kTemporaryMark);
   create_directory(temporary_);
 }
@@ -248,6 +265,45 @@ void DurableDirectory::commit() {
     require(sync_directory(folder), folder, "write the directory to disk (fsync)");
   Replacement(temporary_, split(target_)).run();
   committed_ = true;
+}
+
+void remove_durably(const std::string& path) {
+  const Target target = split(path);
+  remove_stale_temporaries(path);
+  struct stat existing{};
+  if (::lstat(path.c_str(), &existing) != 0) return;
+  std::string gone = path;
+  if (S_ISDIR(existing.st_mode)) {
+    // Under a name that is swept, on disk before the first file goes: none sees a part of it.
+    gone = unique_path(target, kTemporaryMark);
+    require(rename_with(path, gone, 0), path, "remove");
+    require(sync_directory(target.folder_to_sync()), path, "remove");
+  }
+  require(remove_tree(gone), path, "remove");
+}
+
+void remove_stale_temporaries_below(const std::string& folder) {
+  std::error_code error;
+  std::set<std::string> targets;
+  std::vector<std::string> folders;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    bool is_leftover = false;
+    for (const char* mark : {kTemporaryMark, kAsideMark}) {
+      const std::size_t at = name.rfind(mark);
+      if (!name.starts_with('.') || at == std::string::npos || at < 2) continue;
+      is_leftover = true;
+      targets.insert(folder + "/" + name.substr(1, at - 1));
+    }
+    std::error_code ignored;
+    if (!is_leftover && entry->is_directory(ignored) && !entry->is_symlink(ignored))
+      folders.push_back(entry->path().string());
+  }
+  if (error == std::errc::no_such_file_or_directory) return;
+  if (error) throw_failure(folder, "look for leftovers in it", error.value());
+  for (const std::string& target : targets) remove_stale_temporaries(target);
+  for (const std::string& inner : folders) remove_stale_temporaries_below(inner);
 }
 
 void remove_stale_temporaries(const std::string& path) {

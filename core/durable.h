@@ -3,7 +3,8 @@
 // file fsynced inside a temporary directory, then one rename. After a crash at any operation the
 // old or the new state is there, never a mixture. Every failure is an Error{kResources} that names
 // the path and the operating system's reason; what was there before is intact and no temporary is
-// left (a killed process leaves one; remove_stale_temporaries sweeps it).
+// left. A killed process leaves one: the next write of the same path sweeps it, and so does whoever
+// locks the run directory that it lies in (remove_stale_temporaries_below).
 //
 // What exists already is replaced by exchanging the two names (renameat2, RENAME_EXCHANGE): the old
 // one is removed after the parent is synced, and put back if that fails. Where the file system
@@ -13,7 +14,8 @@
 // brings back.
 //
 // Tests see every operation through set_durable_hook: it is called before each one and may throw,
-// or return an errno that the operation then reports, or kill the process.
+// or return an errno that the operation then reports, or kill the process. docs/reliability.md says
+// what is promised of the writers above this layer; tests/fault/ shows it of each.
 #pragma once
 
 #include <cstdint>
@@ -30,10 +32,13 @@ enum class DurableOperation : std::uint8_t {
   kRename,
   kSyncDirectory,
   kRemove,
-  kMakeDirectory
+  kMakeDirectory,
+  kTruncate
 };
 
-// Returns 0 to go on, or an errno value (ENOSPC, EIO, ...) with which the operation shall fail.
+// Returns 0 to go on, or an errno value (ENOSPC, EIO, ...) with which the operation shall fail, or,
+// of a kWrite, kWriteHalf: only the first half of the bytes is written by this one.
+inline constexpr int kWriteHalf = -1;
 using DurableHook = std::function<int(DurableOperation, const std::string& path)>;
 void set_durable_hook(DurableHook hook);  // an empty function removes it; for tests
 
@@ -90,9 +95,34 @@ class AppendFile {
   int descriptor_ = -1;
 };
 
+// A lock that the operating system releases however the process ends (flock), on a file that is
+// made, with its folder, if it is not there.
+class LockFile {
+ public:
+  // Error{kResources}.
+  explicit LockFile(std::string path);
+  ~LockFile();
+  LockFile(const LockFile&) = delete;
+  LockFile& operator=(const LockFile&) = delete;
+  // Takes the lock. False if another process has it and `wait` is false.
+  bool lock(bool wait);
+  int descriptor() const { return descriptor_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+// Removes a file or a directory with all in it; a directory is gone whole or not at all. Nothing
+// there is fine.
+void remove_durably(const std::string& path);
+
 // Removes what killed processes left beside `path` (`.NAME.tmp-PID-*` whose process is gone), and
 // brings back a directory whose replacement was cut in two. To be called before `path` is read or
-// written anew.
+// read; whatever writes it does so itself.
 void remove_stale_temporaries(const std::string& path);
+// The same for everything in `folder`, all the way down.
+void remove_stale_temporaries_below(const std::string& folder);
 
 }  // namespace attune

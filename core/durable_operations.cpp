@@ -113,17 +113,26 @@ int remove_tree(const std::string& path) {
   });
 }
 
-void write_all(int descriptor, const std::string& path, std::string_view bytes) {
+void write_all(int descriptor, const std::string& path, std::string_view bytes, std::int64_t at) {
   while (!bytes.empty()) {
+    int error = ask(DurableOperation::kWrite, path);
+    const std::size_t size = error == kWriteHalf ? (bytes.size() + 1) / 2 : bytes.size();
     ssize_t written = 0;
-    const int error = perform(DurableOperation::kWrite, path, [&] {
-      written = ::write(descriptor, bytes.data(), bytes.size());
-      return written >= 0;
-    });
+    if (error == 0 || error == kWriteHalf) {
+      written = at < 0 ? ::write(descriptor, bytes.data(), size)
+                       : ::pwrite(descriptor, bytes.data(), size, at);
+      error = written < 0 ? errno : 0;
+    }
     if (error == EINTR) continue;
     require(error, path, "write");
     bytes.remove_prefix(static_cast<std::size_t>(written));
+    if (at >= 0) at += written;
   }
+}
+
+int truncate_file(int descriptor, const std::string& path, std::int64_t size) {
+  return perform(DurableOperation::kTruncate, path,
+                 [&] { return ::ftruncate(descriptor, size) == 0; });
 }
 
 void write_new_file(const std::string& path, const std::string& shown, const Pieces& fill) {

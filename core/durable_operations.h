@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -14,12 +15,15 @@ namespace attune::durable {
 
 const DurableHook& hook();
 
+// What the hook says of an operation.
+inline int ask(DurableOperation operation, const std::string& path) {
+  return hook() ? hook()(operation, path) : 0;
+}
+
 // Every operation passes here: first the hook, then the system. Returns an errno or 0.
 template <class Call>
 int perform(DurableOperation operation, const std::string& path, const Call& call) {
-  if (hook()) {
-    if (const int error = hook()(operation, path); error != 0) return error;
-  }
+  if (const int error = ask(operation, path); error != 0) return error;
   return call() ? 0 : errno;
 }
 
@@ -45,8 +49,11 @@ int sync_directory(const std::string& path);
 int rename_with(const std::string& from, const std::string& to, unsigned flags);
 int remove_tree(const std::string& path);
 
-// Goes on after short writes and interruptions.
-void write_all(int descriptor, const std::string& path, std::string_view bytes);
+// Goes on after short writes and interruptions. `at`: where in the file, -1 behind what was
+// written.
+void write_all(int descriptor, const std::string& path, std::string_view bytes,
+               std::int64_t at = -1);
+int truncate_file(int descriptor, const std::string& path, std::int64_t size);
 
 using Pieces = std::function<void(const std::function<void(std::string_view)>&)>;
 

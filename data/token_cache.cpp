@@ -141,7 +141,6 @@ TokenCache::TokenCache(const std::string& folder, const Tokenizer& tokenizer,
   path_ = folder + "/" + key.substr(0, 16) + ".tokens";
   if (open(key, tokenizer.vocabulary_size())) return;
   was_built_ = true;
-  remove_stale_temporaries(path_);
   write_file_durably(path_, [&](const Builder::Write& write) {
     Builder(tokenizer, prompt, max_length, threads).write(texts, texts_hash, key, write);
   });

@@ -3,8 +3,10 @@
 // evaluation asks for the same vectors.
 //
 // FOLDER/query-SPACE.vectors and FOLDER/text-SPACE.vectors, SPACE the first 16 digits of
-// SHA-256(the role's space, precision, dimension): records of SHA-256(text) (64 digits) and the
-// vector (dimension x fp32, little-endian), in any order (core/record_file.h).
+// SHA-256(the role's space, precision, dimension): records of SHA-256(text) (64 digits), the vector
+// (dimension x fp32, little-endian) and the CRC-32C of both, in any order (core/record_file.h). A
+// record whose sum is wrong (a power failure, a bad disk) is passed over, and its text embedded
+// anew.
 #pragma once
 
 #include <memory>

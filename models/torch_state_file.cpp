@@ -1,7 +1,10 @@
 #include "models/torch_state_file.h"
 
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <map>
+#include <tuple>
 
 #include <ATen/ops/empty.h>
 #include <caffe2/serialize/inline_container.h>
@@ -22,12 +25,19 @@ struct Value {
   std::string text;          // also "module name" of a global
   std::vector<Value> items;  // of a tuple; of a dict key, value, key, value, ...
   at::Tensor tensor;         // also a whole storage
+  int depth = 0;             // of what is in what
+  std::size_t weight = 1;    // this and all in it
 };
 using Kind = Value::Kind;
 
+// Far more than a state_dict has; what is deeper could exhaust the stack of calls when it is freed.
+constexpr int kMostDepth = 16;
+// Values are copied into and out of the memo, and each copy may hold two copies of the last: a
+// pickle of 200 bytes would fill any memory. torch needs fewer than 10 for each byte of a pickle.
+constexpr std::size_t kMostCopied = 64;
+
 Value number(std::int64_t n) { return {Kind::kNumber, n, {}, {}, {}}; }
 Value text(std::string s) { return {Kind::kText, 0, std::move(s), {}, {}}; }
-Value tuple(std::vector<Value> items) { return {Kind::kTuple, 0, {}, std::move(items), {}}; }
 
 at::ScalarType storage_type(const std::string& global) {
   if (global == "torch FloatStorage") return at::kFloat;
@@ -37,11 +47,23 @@ at::ScalarType storage_type(const std::string& global) {
   throw_error(ErrorKind::kData, "storages of type '", global, "' are not read");
 }
 
+// Records are stored as they are, so none is larger than the file; one that was compressed could
+// ask for a thousand times the file's size.
+std::tuple<at::DataPtr, std::size_t> read_record(PyTorchStreamReader& archive,
+                                                 const std::string& name,
+                                                 std::uint64_t file_bytes) {
+  const std::size_t size = archive.getRecordSize(name);
+  if (size > file_bytes)
+    throw_error(ErrorKind::kData, "its record '", name, "' has ", size,
+                " bytes, more than the file: it was compressed, which torch.save does not do");
+  return archive.getRecord(name);
+}
+
 // The stack machine of pickle, as far as a state_dict goes.
 class StatePickle {
  public:
-  StatePickle(std::string_view code, PyTorchStreamReader& archive)
-      : code_(code), archive_(archive) {}
+  StatePickle(std::string_view code, PyTorchStreamReader& archive, std::uint64_t file_bytes)
+      : code_(code), archive_(archive), file_bytes_(file_bytes) {}
 
   std::vector<NamedTensor> run() {
     while (!step()) {
@@ -84,6 +106,23 @@ class StatePickle {
     at_ = end + 1;
     return result;
   }
+  void put_in(Value& outer, Value item) {
+    outer.depth = std::max(outer.depth, item.depth + 1);
+    outer.weight += item.weight;
+    check(outer.depth <= kMostDepth, "its values are nested deeper than a state_dict's");
+    outer.items.push_back(std::move(item));
+  }
+  Value tuple(std::vector<Value> items) {
+    Value out{Kind::kTuple, 0, {}, {}, {}};
+    out.items.reserve(items.size());
+    for (Value& item : items) put_in(out, std::move(item));
+    return out;
+  }
+  const Value& counted(const Value& value) {
+    copied_ += value.weight;
+    check(copied_ <= kMostCopied * code_.size(), "it copies more values than a state_dict has");
+    return value;
+  }
   Value pop() {
     check(!stack_.empty(), "its stack is empty");
     Value top = std::move(stack_.back());
@@ -107,17 +146,17 @@ class StatePickle {
   }
   void remember(std::uint64_t place) {
     check(!stack_.empty(), "its stack is empty");
-    memo_[place] = stack_.back();
+    memo_[place] = counted(stack_.back());
   }
   void recall(std::uint64_t place) {
     const auto found = memo_.find(place);
     check(found != memo_.end(), "it names what was not remembered");
-    push(found->second);
+    push(counted(found->second));
   }
   void set_items(std::vector<Value> items) {
     check(!stack_.empty() && stack_.back().kind == Kind::kDict && items.size() % 2 == 0,
           "it sets items of something that is no dict");
-    for (Value& item : items) stack_.back().items.push_back(std::move(item));
+    for (Value& item : items) put_in(stack_.back(), std::move(item));
   }
 
   // True at the end.
@@ -208,7 +247,7 @@ class StatePickle {
           "a storage is not described as torch does");
     const std::string record = "data/" + id.items[2].text;
     check(archive_.hasRecord(record), "a storage is missing");
-    const auto [data, size] = archive_.getRecord(record);
+    const auto [data, size] = read_record(archive_, record, file_bytes_);
     const std::int64_t count = id.items[4].number;
     const at::ScalarType type = storage_type(id.items[1].text);
     check(count <= static_cast<std::int64_t>(size) &&
@@ -273,7 +312,8 @@ class StatePickle {
 
   std::string_view code_;
   PyTorchStreamReader& archive_;
-  std::size_t at_ = 0;
+  std::uint64_t file_bytes_;
+  std::size_t at_ = 0, copied_ = 0;
   std::vector<Value> stack_;
   std::map<std::uint64_t, Value> memo_;
 };
@@ -303,14 +343,15 @@ constexpr const char* kEmptyDict = "ccollections\nOrderedDict\n)R";
 std::vector<NamedTensor> read_torch_state(const std::string& path) {
   if (!file_exists(path)) throw_error(ErrorKind::kData, path, ": there is no such file");
   try {
+    const std::uint64_t file_bytes = std::filesystem::file_size(path);
     PyTorchStreamReader archive(path);
-    const auto [code, size] = archive.getRecord("data.pkl");
+    const auto [code, size] = read_record(archive, "data.pkl", file_bytes);
     if (archive.hasRecord("byteorder")) {
-      const auto [order, length] = archive.getRecord("byteorder");
+      const auto [order, length] = read_record(archive, "byteorder", file_bytes);
       if (std::string_view(static_cast<const char*>(order.get()), length) != "little")
         throw_error(ErrorKind::kData, "it was saved on a big-endian machine");
     }
-    return StatePickle({static_cast<const char*>(code.get()), size}, archive).run();
+    return StatePickle({static_cast<const char*>(code.get()), size}, archive, file_bytes).run();
   } catch (const Error& error) {
     throw_error(ErrorKind::kData, path, ": ", error.what());
   } catch (const std::exception& error) {

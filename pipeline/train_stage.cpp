@@ -120,13 +120,8 @@ StageInputs stage_inputs(RunConfig config, const Inputs& inputs) {
 }
 
 void remove_previous_progress(const std::string& output) {
-  for (const char* name : {"checkpoints", "metrics.jsonl", "tensorboard"}) {
-    std::error_code error;
-    fs::remove_all(output + "/" + name, error);
-    if (error)
-      throw_error(ErrorKind::kResources, output, "/", name,
-                  ": cannot remove the previous run's: ", error.message());
-  }
+  for (const char* name : {"checkpoints", "metrics.jsonl", "tensorboard"})
+    remove_durably(output + "/" + name);
 }
 
 Json metrics_of(const FinetuneResult& result, bool validated) {

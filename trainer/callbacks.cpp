@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <iomanip>
 #include <sstream>
 
@@ -13,28 +12,11 @@
 #include "core/memory.h"
 #include "models/device.h"
 #include "retrieval/evaluation.h"
+#include "trainer/metrics_lines.h"
 
 namespace attune {
 
 namespace {
-
-std::string kept_lines(const std::string& path, std::int64_t steps,
-                       const std::function<bool(std::int64_t)>& is_skipped) {
-  std::string kept;
-  if (!std::filesystem::exists(path)) return kept;
-  std::istringstream lines(read_file(path));
-  for (std::string line; std::getline(lines, line);) {
-    const Json event =
-        Json::parse(line, nullptr, /*allow_exceptions=*/false);  // the last may be cut off
-    if (!event.is_object() || !event.contains("step") || !event["step"].is_number_integer())
-      continue;
-    const auto step = event["step"].get<std::int64_t>();
-    const bool keep =
-        event.value("event", Json()) == "nonfinite" ? is_skipped(step - 1) : step <= steps;
-    if (keep) kept += line + "\n";
-  }
-  return kept;
-}
 
 // JSON has no number for it.
 std::string in_words(double value) { return std::isnan(value) ? "nan" : str_cat(value); }
@@ -50,7 +32,8 @@ MetricsFile::MetricsFile(std::string path, std::int64_t steps_kept,
 void MetricsFile::keep_steps(std::int64_t steps,
                              const std::function<bool(std::int64_t)>& is_skipped) {
   file_.reset();
-  write_file_durably(path_, kept_lines(path_, steps, is_skipped));
+  const std::string before = file_exists(path_) ? read_file(path_) : "";
+  write_file_durably(path_, kept_metric_lines(before, steps, is_skipped));
   file_.emplace(path_);
 }
 

@@ -10,6 +10,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
 
 #include "core/durable.h"
 #include "core/error.h"
@@ -22,7 +23,7 @@ namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int kFormatVersion = 2;
+constexpr int kFormatVersion = 3;
 
 std::string directory_name(std::int64_t step) {
   std::ostringstream name;
@@ -63,8 +64,11 @@ void prune(const fs::path& folder, std::int64_t newest, int keep,
       has_point = has_point || is_needed;
       if (kept++ < keep || is_needed) continue;
     }
-    std::error_code ignored;
-    fs::remove_all(checkpoint.path, ignored);
+    try {
+      remove_durably(checkpoint.path.string());
+    } catch (const Error& error) {  // the training goes on: what it needs is saved
+      log_warning(str_cat("an old checkpoint stays: ", error.what()));
+    }
   }
 }
 
@@ -84,9 +88,20 @@ at::Tensor read_tensor(const Weights& weights, const std::string& name, const Ch
   return tensor;
 }
 
+std::string manifest_text(const Json& manifest) { return manifest.dump(2) + "\n"; }
+
+// Nothing of it is believed before its own checksum is right.
 Json read_manifest(const fs::path& directory) {
   const fs::path state = directory / "state.safetensors";
-  Json manifest = read_json_file((directory / "manifest.json").string(), 1 << 20);
+  const std::string path = (directory / "manifest.json").string();
+  const std::string text = read_file(path, 1 << 20);
+  Json manifest = parse_json(text, path);
+  const std::string checksum =
+      manifest.is_object() ? manifest.value("checksum", Json()).dump() : "";
+  Json others = manifest;
+  if (others.is_object()) others.erase("checksum");
+  if (manifest_text(manifest) != text || checksum != Json(sha256(manifest_text(others))).dump())
+    throw_error(ErrorKind::kData, path, ": damaged: it does not match its own checksum");
   if (manifest.at("format_version") != kFormatVersion)
     throw_error(ErrorKind::kData, directory.string(), ": format version ",
                 manifest.at("format_version").dump(), ", this attune reads ", kFormatVersion);
@@ -121,18 +136,6 @@ void read_state(const Json& manifest, const fs::path& directory, const Checkpoin
     checkpoint.best_values = read_tensor(weights, "best_values", expected, state);
 }
 
-// What a killed process left while it wrote a checkpoint: `.step-NNNNNNNN.tmp-...`.
-void sweep(const fs::path& folder) {
-  std::error_code missing;
-  std::vector<fs::path> targets;
-  for (const auto& entry : fs::directory_iterator(folder, missing)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(".step-"))
-      targets.push_back(folder / name.substr(1, name.find('.', 1) - 1));
-  }
-  for (const fs::path& target : targets) remove_stale_temporaries(target.string());
-}
-
 void check_same(const Json& manifest, const std::string& key, const Json& expected,
                 const fs::path& place) {
   if (manifest.at(key) != expected)
@@ -151,26 +154,33 @@ std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpo
                                       {"first_moments", checkpoint.first_moments},
                                       {"second_moments", checkpoint.second_moments}};
   if (checkpoint.best_values.defined()) tensors.push_back({"best_values", checkpoint.best_values});
+  for (const NamedTensor& item : tensors)
+    if (!at::isfinite(item.tensor).all().item<bool>())
+      throw_error(ErrorKind::kDiverged, target.string(), ": tensor '", item.name,
+                  "' holds NaN or infinity, so this state is not saved; the checkpoint before it "
+                  "stays. Go on from that one with a lower train.learning_rate");
   DurableDirectory out(target.string());
   const WrittenFile state = write_safetensors(out, "state.safetensors", tensors);
-  const Json manifest = {{"format_version", kFormatVersion},
-                         {"next_step", checkpoint.next_step},
-                         {"seed", checkpoint.seed},
-                         {"configuration", checkpoint.configuration},
-                         {"environment", environment(checkpoint)},
-                         {"pairs", checkpoint.pairs},
-                         {"seconds", checkpoint.seconds},
-                         {"last_loss", checkpoint.last_loss},
-                         {"chunk_tokens", {checkpoint.chunks.whole, checkpoint.chunks.chunk}},
-                         {"best_step", checkpoint.best_step},
-                         {"best_metric", checkpoint.best_metric},
-                         {"evaluations_without_gain", checkpoint.evaluations_without_gain},
-                         {"optimizer_steps", checkpoint.optimizer_steps},
-                         {"skipped", checkpoint.skipped},
-                         {"rollbacks", checkpoint.rollbacks},
-                         {"size", state.size},
-                         {"sha256", state.sha256}};
-  out.write("manifest.json", manifest.dump(2) + "\n");
+  Json manifest = {{"format_version", kFormatVersion},
+                   {"next_step", checkpoint.next_step},
+                   {"seed", checkpoint.seed},
+                   {"configuration", checkpoint.configuration},
+                   {"environment", environment(checkpoint)},
+                   {"pairs", checkpoint.pairs},
+                   {"seconds", checkpoint.seconds},
+                   {"last_loss", checkpoint.last_loss},
+                   {"chunk_tokens", {checkpoint.chunks.whole, checkpoint.chunks.chunk}},
+                   {"best_step", checkpoint.best_step},
+                   {"best_metric", checkpoint.best_metric},
+                   {"evaluations_without_gain", checkpoint.evaluations_without_gain},
+                   {"optimizer_steps", checkpoint.optimizer_steps},
+                   {"skipped", checkpoint.skipped},
+                   {"rollbacks", checkpoint.rollbacks},
+                   {"size", state.size},
+                   {"sha256", state.sha256}};
+  const std::string checksum = sha256(manifest_text(manifest));
+  manifest["checksum"] = checksum;
+  out.write("manifest.json", manifest_text(manifest));
   out.commit();
   prune(folder, checkpoint.next_step, keep, points);
   return target.string();
@@ -184,8 +194,8 @@ std::int64_t checkpoint_disk_bytes(std::int64_t parameters, int keep, bool has_b
 std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder,
                                                  const Checkpoint& expected,
                                                  const std::optional<RollbackPoints>& points) {
-  sweep(folder);
-  bool damaged = false;
+  remove_stale_temporaries_below(folder);
+  std::string damaged;  // names, newest first
   for (const auto& [step, directory] : checkpoints_in(folder)) {
     if (points && !points->contain(step)) continue;
     Json manifest;
@@ -195,15 +205,18 @@ std::optional<Checkpoint> load_newest_checkpoint(const std::string& folder,
       read_state(manifest, directory, expected, checkpoint);
     } catch (const std::exception& error) {
       log_warning(str_cat("checkpoint passed over: ", error.what()));
-      damaged = true;
+      damaged += (damaged.empty() ? "" : ", ") + directory.string();
       continue;
     }
     check_same(manifest, "configuration", expected.configuration, directory);
     check_same(manifest, "seed", expected.seed, directory);
     check_same(manifest, "environment", environment(expected), directory);
+    if (!damaged.empty())
+      log_warning(str_cat(damaged, ": damaged; going on from ", directory.string(),
+                          ", the newest that is whole"));
     return checkpoint;
   }
-  if (damaged) log_warning(str_cat(folder, ": none of the checkpoints is whole"));
+  if (!damaged.empty()) log_warning(str_cat(folder, ": none of the checkpoints is whole"));
   return std::nullopt;
 }
 

@@ -1,7 +1,8 @@
 // A resumable state of training: OUTPUT/checkpoints/step-NNNNNNNN/, each whole or not there.
 //   state.safetensors  values, first_moments, second_moments, and best_values if there are any
 //   manifest.json      format version, step, totals, best, steps skipped, seed, environment,
-//                      configuration hash, size and SHA-256 of state.safetensors
+//                      configuration hash, size and SHA-256 of state.safetensors, and "checksum",
+//                      the SHA-256 of the manifest without that line: any changed bit is found
 // The best weights are in every checkpoint, so they survive however few are kept.
 // A resumed run equals an uninterrupted one bit for bit on the CPU with the same number of threads
 // and instruction set; they and the device are recorded and checked.
@@ -46,7 +47,8 @@ struct RollbackPoints {
 };
 
 // Keeps this one and the newest before it, `keep` in all, and the newest of `points`; later ones,
-// which a resumed run has passed over, go. Returns the directory written.
+// which a resumed run has passed over, go. Returns the directory written. Error{kDiverged}: a
+// tensor holds NaN or infinity, and nothing is written.
 std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpoint, int keep = 2,
                             const std::optional<RollbackPoints>& points = std::nullopt);
 
@@ -55,9 +57,9 @@ std::string save_checkpoint(const std::string& folder, const Checkpoint& checkpo
 std::int64_t checkpoint_disk_bytes(std::int64_t parameters, int keep, bool has_best);
 
 // The newest checkpoint (of `points`, if given) that is whole; damaged ones are passed over with a
-// warning that names them. None if there is no good one. Error{kConfig} where the configuration,
-// seed, device, thread count or instruction set differ from `expected` (those fields and the size
-// of `values` are read).
+// warning that names them and the one that is taken. None if there is no good one. Error{kConfig}
+// where the configuration, seed, device, thread count or instruction set differ from `expected`
+// (those fields and the size of `values` are read).
 std::optional<Checkpoint> load_newest_checkpoint(
     const std::string& folder, const Checkpoint& expected,
     const std::optional<RollbackPoints>& points = std::nullopt);

@@ -103,6 +103,8 @@ JournaledAnswers read_journal(const std::string& path, const JournalHeader& head
     const std::size_t end = rest.find('\n');
     if (end ==
         std::string_view::npos) {  // unfinished; but a header that is none is not ours to cut
+      // A power failure may leave zeros in place of what was not synced.
+      while (rest.ends_with('\0')) rest.remove_suffix(1);
       if (number == 1 && !rest.starts_with(kBeginning) && !kBeginning.starts_with(rest))
         throw_foreign(path, "the first line is not the header of a journal of answers");
       break;

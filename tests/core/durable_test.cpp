@@ -401,6 +401,70 @@ TEST(Durable, OnlyLeftoversOfProcessesThatAreGoneAreSwept) {
   remove_stale_temporaries(scratch / "no/such/folder/f");
 }
 
+TEST(Durable, LeftoversAreSweptAllTheWayDownAndByTheNextWrite) {
+  const Scratch scratch;
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ::waitpid(child, nullptr, 0);
+  const std::string mark = ".tmp-" + std::to_string(child) + "-0";
+  const std::string alive = ".y.tmp-" + std::to_string(::getpid()) + "-0";
+  fs::create_directories(scratch / "a/b");
+  fs::create_directories(scratch / ("a/.folder" + mark + "/deep"));
+  for (const std::string& name :
+       {"a/.f" + mark, "a/b/.x.tmp-1" + mark, "a/b/" + alive, ".z" + mark})
+    std::ofstream(scratch / name) << "1";
+  write_file_durably(scratch / "a/f", "1");
+  EXPECT_FALSE(fs::exists(scratch / ("a/.f" + mark)));
+  EXPECT_TRUE(fs::exists(scratch / ("a/.folder" + mark)));
+  remove_stale_temporaries_below(scratch.path());
+  EXPECT_EQ(scratch.names(), (std::set<std::string>{"a", "a/b", "a/f", "a/b/" + alive}));
+  remove_stale_temporaries_below(scratch / "nowhere");
+}
+
+TEST(Durable, WhatIsRemovedIsGoneWholeOrNotAtAll) {
+  for (int n = 0; n < 4; ++n) {
+    const Scratch scratch;
+    write_directory(scratch / "a/target", "1");
+    const std::string before = state(scratch);
+    int count = 0;
+    {
+      const Hook hook([&](Operation, const std::string&) { return count++ == n ? EIO : 0; });
+      const auto error = error_of([&] { remove_durably(scratch / "a/target"); });
+      EXPECT_EQ(error.has_value(), count > n);
+    }
+    EXPECT_TRUE(fs::exists(scratch / "a/target") ? state(scratch) == before : n > 0);
+  }
+  const Scratch scratch;
+  write_file_durably(scratch / "f", "1");
+  remove_durably(scratch / "f");
+  remove_durably(scratch / "f");
+  EXPECT_TRUE(scratch.names().empty());
+}
+
+TEST(Durable, AShortWriteGoesOn) {
+  const Scratch scratch;
+  std::vector<Operation> seen;
+  const Hook hook([&](Operation operation, const std::string&) {
+    seen.push_back(operation);
+    return operation == Operation::kWrite ? kWriteHalf : 0;
+  });
+  write_file_durably(scratch / "f", "contents");
+  EXPECT_EQ(read_file(scratch / "f"), "contents");
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), Operation::kWrite), 4);  // 4, 2, 1 and 1 bytes
+}
+
+TEST(LockFile, OneHoldsItAtATime) {
+  const Scratch scratch;
+  {
+    LockFile first(scratch / "a/lock"), second(scratch / "a/lock");
+    EXPECT_TRUE(first.lock(false));
+    EXPECT_FALSE(second.lock(false));
+  }
+  LockFile third(scratch / "a/lock");
+  EXPECT_TRUE(third.lock(true));
+  EXPECT_TRUE(error_of([&] { LockFile(scratch / "a"); }));
+}
+
 TEST(Durable, WhatAKillLeftBetweenTwoRenamesComesBack) {
   const Scratch scratch;
   const pid_t child = ::fork();

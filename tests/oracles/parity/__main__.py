@@ -30,6 +30,7 @@ from . import (
     tokens,
     trained,
     training,
+    weights_files,
 )
 from .program import Attune
 from .report import Table
@@ -52,6 +53,7 @@ GROUPS = {
     "datasets": datasets.rows,
     "mining": mining.rows,
     "tensorboard": tensorboard_files.rows,
+    "weights": weights_files.rows,
 }
 
 
