@@ -106,9 +106,8 @@ TEST_F(Inspect, TellsWhatTheFilesHold) {
   file.add("cls.predictions.bias", "BF16", {3}, std::string(6, '\0'));
   spit(model / "model.safetensors", file.bytes());
   edit(model / "1_Pooling/config.json", [](Json& json) { json["include_prompt"] = false; });
-  edit(model / "config_sentence_transformers.json", [](Json& json) {
-    json["prompts"] = {{"query", "find: "}, {"document", "text: "}};
-  });
+  edit(model / "config_sentence_transformers.json",
+       [](Json& json) { json["prompts"] = {{"query", "find: "}, {"document", "text: "}}; });
   edit(model / "sentence_bert_config.json", [](Json& json) { json["max_seq_length"] = 20; });
   fs::remove(model / "tokenizer.json");
   const Json told = described(model.string());
