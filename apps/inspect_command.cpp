@@ -8,10 +8,12 @@
 #include "apps/verbs.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "models/adapter_directory.h"
 #include "models/embedding_model.h"
 #include "models/model_check.h"
 #include "trainer/chunk_fit.h"
+#include "trainer/trained_part.h"
 
 namespace attune {
 namespace {
@@ -19,6 +21,8 @@ namespace {
 constexpr std::size_t kMaxTokenizer = std::size_t{256} << 20;
 constexpr int kMeasuredTokens = 64, kMeasuredTexts = 8;
 constexpr std::int32_t kSomeToken = 0;
+constexpr int kLoraRank = 16;
+constexpr std::uint64_t kSeed = 0;
 
 Json pooling_names(const EmbeddingModel& model) {
   Json names = Json::array();
@@ -44,11 +48,10 @@ std::string stored_types(const EmbeddingModel& model) {
   return all;
 }
 
-// Bytes on this processor: weights, gradients and both moments of what is trained, and what each
-// token of a step takes, measured over two small forwards and backwards.
+// Bytes on this processor in fp32: all weights, of those that are trained the gradients and both
+// moments too, and what each token of a step takes, measured over two small forwards and backwards.
 Json training_memory(EmbeddingModel& model) {
   ParameterStore& parameters = model.parameters();
-  const auto bytes = static_cast<std::int64_t>(parameters.values().nbytes());
   parameters.enable_training();
   StepPlan plan;
   plan.chunks.emplace_back();
@@ -61,11 +64,31 @@ Json training_memory(EmbeddingModel& model) {
   ForwardOptions options;
   options.training = true;
   const ChunkMemory memory = measure_chunk_memory(plan, embed, options, parameters);
-  return {{"resident_bytes", 4 * bytes},
+  const auto number = static_cast<std::int64_t>(sizeof(float));
+  return {{"resident_bytes", number * (parameters.frozen_count() + 4 * parameters.count())},
           {"bytes_per_token", std::llround(kHeapPerTensor * memory.bytes_per_token)}};
 }
 
-Json describe(EmbeddingModel& model) {
+// The same with LoRA beside the layers that `train.lora` takes by default; why not, where that
+// cannot be.
+Json lora_memory(EmbeddingModel& model) {
+  TrainConfig config;
+  config.lora.rank = kLoraRank;
+  Json out = {{"rank", kLoraRank}, {"targets", config.lora.targets}};
+  set_log_level(LogLevel::kWarning);  // nothing is going to be trained
+  try {
+    choose_trained(model, config, kSeed);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kConfig) throw;
+    out["unsupported"] = error.what();
+    return out;
+  }
+  out["parameters"] = model.parameters().count();
+  out.update(training_memory(model));
+  return out;
+}
+
+Json describe(const EmbeddingModel& model) {
   const ModelDirectory& directory = model.directory();
   Json out;
   out["model"] = directory.path;
@@ -90,7 +113,7 @@ Json describe(EmbeddingModel& model) {
   out["trained_as"] = "F32 (written as F32)";
   for (const std::string& name : model.left_out()) out["left_out"].push_back(name);
   out["fingerprint"] = model.fingerprint();
-  out["training_memory"] = training_memory(model);
+  out["unsupported"] = Json::array();  // else load_or_refuse() would have told it
   if (!directory.lora_path.empty()) out["base"] = directory.transformer_path;
   const std::string sidecar = directory.path + "/attune.json";
   std::error_code ignored;
@@ -110,6 +133,19 @@ std::shared_ptr<EmbeddingModel> load_or_refuse(const std::string& directory, boo
   std::string text = str_cat(directory, ": attune cannot use this model:");
   for (const std::string& mistake : mistakes) text += "\n- " + mistake;
   throw Error(ErrorKind::kData, text);
+}
+
+Json describe_model(const std::string& directory, bool as_json) {
+  Json out, memory;
+  {
+    const auto model = load_or_refuse(directory, as_json);
+    out = describe(*model);
+    memory = training_memory(*model);
+  }
+  // What is trained is chosen once a model, so another is loaded.
+  memory["lora"] = lora_memory(*EmbeddingModel::load(directory, at::kCPU));
+  out["training_memory"] = memory;
+  return out;
 }
 
 Json describe_adapter(const std::string& directory) {
@@ -135,7 +171,7 @@ void inspect_command(const Arguments& arguments, const RunConfig&) {
   const std::string directory = resolve_model_path(arguments.positionals()[0]);
   const Json described = is_adapter_directory(directory)
                              ? describe_adapter(directory)
-                             : describe(*load_or_refuse(directory, arguments.has("--json")));
+                             : describe_model(directory, arguments.has("--json"));
   if (arguments.has("--json")) {
     write_stdout(described.dump() + "\n");
     return;

@@ -1,4 +1,4 @@
-// embed, tokenize, inspect, evaluate.
+// embed, tokenize, evaluate.
 #include <sys/mount.h>
 
 #include <cstring>
@@ -165,21 +165,6 @@ TEST_F(Embed, AFullDiskLeavesWhatWasThere) {
   EXPECT_NE(outcome.err.find("No space left"), std::string::npos) << outcome.err;
   EXPECT_EQ(left, "before");
   EXPECT_EQ(files, 1) << "a temporary was left";
-}
-
-TEST_F(Embed, InspectTellsWhatTheModelIs) {
-  const Outcome outcome = run({"inspect", kTinyModel, "--json"});
-  ASSERT_EQ(outcome.code, 0) << outcome.err;
-  const Json model = outcome.last_line();
-  EXPECT_EQ(model["type"], "bert");
-  EXPECT_EQ(model["dimension"], 32);
-  EXPECT_EQ(model["layers"], 2);
-  EXPECT_EQ(model["heads"], 4);
-  EXPECT_EQ(model["pooling"], Json({"mean"}));
-  EXPECT_EQ(model["normalize"], true);
-  EXPECT_EQ(model["fingerprint"].get<std::string>().size(), 64u);
-  EXPECT_GT(model["parameters"].get<int>(), 10000);
-  EXPECT_EQ(run({"inspect", kTinyModel}).code, 0);
 }
 
 TEST_F(Embed, EvaluateTellsEveryModel) {

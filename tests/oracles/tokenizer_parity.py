@@ -28,7 +28,7 @@ import tempfile
 import tokenizers
 from tokenizers import Tokenizer, normalizers
 
-PIECE = 200  # characters; every model takes as many tokens
+PIECE = 200  # characters for each 256 tokens of the model's length
 
 
 def default_model():
@@ -147,16 +147,23 @@ def combining_marks():
 MARKS = combining_marks()
 
 
-def in_pieces(texts):
+def in_pieces(texts, length):
+    """Of texts that a model of that length may cut, all that stands in them."""
+    piece = PIECE * length // 256
     for text in texts:
-        if len(text) > PIECE:
-            yield from (text[i : i + PIECE] for i in range(0, len(text), PIECE))
+        if len(text) > piece:
+            yield from (text[i : i + piece] for i in range(0, len(text), piece))
 
 
 class Comparison:
-    def __init__(self, command, model, scratch):
+    LENGTHS = {"config.json": "max_position_embeddings",
+               "sentence_bert_config.json": "max_seq_length"}
+
+    def __init__(self, command, model, scratch, length=None):
+        """`length`: of the models of `model_with`, where it is to be another than the model's."""
         self.command, self.model, self.scratch = command, model, scratch
-        self.length = length_of(model)
+        self.length = length or length_of(model)
+        self.own_length = length is None
         self.rows, self.differences = 0, 0
         print(f"tokenizers {tokenizers.__version__}, {command}, {self.length} tokens\n")
         print(f"| {'corpus':58} | {'texts':>8} | {'tokens':>10} | differences |")
@@ -166,9 +173,14 @@ class Comparison:
         """A model directory like the real one but for its tokenizer.json."""
         folder = tempfile.mkdtemp(dir=self.scratch)
         for name in os.listdir(self.model):
-            if name not in ("tokenizer.json", "vocab.txt"):
-                os.symlink(os.path.join(os.path.abspath(self.model), name),
-                           os.path.join(folder, name))
+            source, copy = (os.path.join(where, name) for where in (self.model, folder))
+            if name in self.LENGTHS and not self.own_length:
+                with open(source, encoding="utf-8") as file:
+                    value = json.load(file) | {self.LENGTHS[name]: self.length}
+                with open(copy, "w", encoding="utf-8") as file:
+                    json.dump(value, file)
+            elif name not in ("tokenizer.json", "vocab.txt"):
+                os.symlink(os.path.abspath(source), copy)
         with open(os.path.join(folder, "tokenizer.json"), "w", encoding="utf-8") as file:
             json.dump(tokenizer, file)
         return folder
@@ -252,7 +264,7 @@ def main():
         if os.path.isdir(options.data):
             for title, texts in corpora(options.data):
                 table.row(title, texts)
-                if pieces := list(in_pieces(texts)):
+                if pieces := list(in_pieces(texts, table.length)):
                     table.row(title + ", pieces", pieces)
         else:
             print(f"(no corpora: {options.data} is not there)")

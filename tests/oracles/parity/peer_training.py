@@ -78,8 +78,9 @@ class Run:
 
 
 class _Watch(TrainerCallback):
-    def __init__(self, run):
+    def __init__(self, run, look=None):
         self.run = run
+        self.look = look
         self.began = 0.0
 
     def on_train_begin(self, args, state, control, **kwargs):
@@ -87,6 +88,8 @@ class _Watch(TrainerCallback):
 
     def on_pre_optimizer_step(self, args, state, control, optimizer=None, **kwargs):
         self.run.learning_rates.append(float(optimizer.param_groups[0]["lr"]))
+        if self.look:
+            self.look(self.run.model)
 
     def on_step_end(self, args, state, control, **kwargs):
         now = time.perf_counter()
@@ -208,11 +211,12 @@ def training_arguments(settings, scratch, **more):
 
 
 def train(
-    directory, rows, settings, loss=None, labels=None, prepare=None, rates=None, **model_kwargs
+    directory, rows, settings, loss=None, labels=None, prepare=None, rates=None, look=None,
+    **model_kwargs,
 ):
     """Trains on rows (query, positive, negative, ...); loss(model) replaces the plain one, and
     labels, one number or list a row, are handed to it. prepare(model) freezes or adds what it
-    likes; rates: the peer's learning_rate_mapping.
+    likes; rates: the peer's learning_rate_mapping; look(model) sees the gradients of each step.
     """
     names = (
         rows.column_names
@@ -243,7 +247,7 @@ def train(
             args=arguments,
             train_dataset=dataset,
             loss=objective,
-            callbacks=[_Watch(run)],
+            callbacks=[_Watch(run, look)],
         )
         trainer.run = run
         trainer.data_collator = _WatchedCollator(trainer.data_collator)
