@@ -11,7 +11,7 @@ class ProgressOfATraining : public ProgramTest {
   ProgressOfATraining() {
     write_dataset("train.json", 40);
     write_dataset("validation.json", 6);
-    write_config("run.yaml", "  max_steps: 400\n  evaluate_steps: 100\n");
+    write_config("run.yaml", "  max_steps: 60\n  evaluate_steps: 20\n");
   }
   // What the terminal received; "" where there is no script(1).
   std::string shown(const std::string& variables, const std::string& options) const {
@@ -29,7 +29,7 @@ class ProgressOfATraining : public ProgramTest {
 TEST_F(ProgressOfATraining, TellsLossRateSpeedMemoryAndTimeLeft) {
   const std::string line = shown("TERM=xterm NO_COLOR=", "");
   if (line.empty()) GTEST_SKIP() << "no script(1) here";
-  for (const char* part : {"\rtraining ", "/400 (", " %), ", " left", "loss ", ", rate "})
+  for (const char* part : {"\rtraining ", "/60 (", " %), ", " left", "loss ", ", rate "})
     EXPECT_NE(line.find(part), std::string::npos) << part << "\n" << line;
   EXPECT_NE(line.find("evaluating"), std::string::npos) << line;
   EXPECT_NE(line.find("out/artifact"), std::string::npos) << "the result stands behind it";
