@@ -359,7 +359,7 @@ Writer stage_record() {
     return [=](const std::string& folder) {
       StageRecord record;
       record.stage = "train";
-      record.key = "key";
+      record.inputs.settings["key"] = "value";
       record.finished = finished;
       write_stage_record(folder, record);
     };
