@@ -103,15 +103,13 @@ void check_writing(const fs::path& folder, DoctorReport& report) {
   const std::string remedy =
       "runs are saved by write, fsync and rename: give a folder of a local file system that this "
       "user may write to, with --output and as 'output' in configurations";
-  std::error_code ignored;
   try {
     const std::string bytes(1 << 16, 'a');
     write_file_durably(path, bytes);
     const bool same = read_file(path) == bytes;
-    fs::remove(path, ignored);
+    remove_durably(path);
     if (!same) return report.failed("writing", folder.string() + ": other bytes came back", remedy);
   } catch (const Error& error) {
-    fs::remove(path, ignored);
     return report.failed("writing", error.what(), remedy);
   }
   report.fine("writing", "write, fsync and rename work in " + folder.string());

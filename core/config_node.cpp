@@ -47,6 +47,9 @@ class Builder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     const Node node = make(ConfigNode::Kind::kScalar, mark, tag, anchor);
+    // yaml-cpp 0.7 makes single bytes of the escapes \N and \_.
+    if (find_invalid_utf8(value) != std::string::npos)
+      refuse(place(mark), "an escape that does not give UTF-8; write the character itself");
     node->text = value;
     node->is_quoted = tag == "!";
     add(node, mark);

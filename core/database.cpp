@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include "core/durable.h"
 #include "core/error.h"
 
 namespace attune {
@@ -53,11 +54,8 @@ class Statement {
 }  // namespace
 
 Database::Database(const std::string& path) : path_(path) {
-  std::error_code error;
   if (const auto folder = std::filesystem::path(path).parent_path(); !folder.empty())
-    std::filesystem::create_directories(folder, error);
-  if (error)
-    throw_error(ErrorKind::kResources, path, ": its folder cannot be made: ", error.message());
+    make_directories_durably(folder.string());
   if (sqlite3_open_v2(path.c_str(), &handle_,
                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                       nullptr) != SQLITE_OK) {

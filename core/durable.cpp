@@ -267,6 +267,8 @@ void DurableDirectory::commit() {
   committed_ = true;
 }
 
+void make_directories_durably(const std::string& path) { make_directories(path); }
+
 void remove_durably(const std::string& path) {
   const Target target = split(path);
   remove_stale_temporaries(path);

@@ -114,6 +114,9 @@ class LockFile {
   int descriptor_ = -1;
 };
 
+// With its parents, each synced into its own; one that is there is fine.
+void make_directories_durably(const std::string& path);
+
 // Removes a file or a directory with all in it; a directory is gone whole or not at all. Nothing
 // there is fine.
 void remove_durably(const std::string& path);

@@ -147,10 +147,7 @@ bool is_ours(const std::string& name) {
 IndexWriter::IndexWriter(const std::string& directory, Damaged damaged)
     : directory_(directory), damaged_(damaged) {
   std::error_code error;
-  fs::create_directories(directory_, error);
-  if (error)
-    throw_error(ErrorKind::kResources, directory_,
-                ": cannot make the folder of the index: ", error.message());
+  make_directories_durably(directory_);
   for (const auto& entry : fs::directory_iterator(directory_, error))
     if (!is_ours(entry.path().filename().string()))
       throw_error(ErrorKind::kData, directory_, ": holds '", entry.path().filename().string(),
@@ -180,7 +177,7 @@ void IndexWriter::lock() {
 }
 
 void IndexWriter::open_newest() {
-  remove_stale_temporaries(directory_ + "/current.json");
+  remove_stale_temporaries_below(directory_);
   try {
     if (read_current(directory_)) {
       auto newest = IndexGeneration::open(directory_);
@@ -198,7 +195,6 @@ void IndexWriter::open_newest() {
     if (name.starts_with(kPrefix))
       last_number_ = std::max(last_number_, number_of(name.substr(kPrefix.size())));
   }
-  remove_stale_temporaries(directory_ + "/" + CurrentGeneration{last_number_ + 1, ""}.name());
 }
 
 // Generations that current.json does not name.
@@ -207,11 +203,11 @@ void IndexWriter::remove_leftovers() const {
   for (const auto& entry : fs::directory_iterator(directory_)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with(kPrefix) || (current && name == current->name())) continue;
-    std::error_code error;
-    fs::remove_all(entry.path(), error);
-    if (error)
-      log_warning(str_cat(entry.path().string(), ": cannot remove (", error.message(),
-                          "); the next write of this index tries again"));
+    try {
+      remove_durably(entry.path().string());
+    } catch (const Error& error) {
+      log_warning(str_cat(error.what(), "; the next write of this index tries again"));
+    }
   }
 }
 
@@ -241,9 +237,12 @@ void IndexWriter::switch_to(const CurrentGeneration& next) {
   try {
     write_file_durably(directory_ + "/current.json", next.to_json());
   } catch (...) {
-    std::error_code ignored;  // else the next writer removes it
-    fs::remove_all(directory_ + "/" + next.name(), ignored);
-    throw;
+    const auto failure = std::current_exception();
+    try {
+      remove_durably(directory_ + "/" + next.name());
+    } catch (const Error&) {  // the next writer removes it
+    }
+    std::rethrow_exception(failure);
   }
   newest_ = IndexGeneration::open(directory_);
   last_number_ = next.number;

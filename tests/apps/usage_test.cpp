@@ -11,8 +11,10 @@ TEST_F(Usage, HelpNamesEveryCommand) {
   const Outcome help = run({"--help"});
   EXPECT_EQ(help.code, 0);
   for (const char* name :
-       {"run", "train", "generate", "sweep", "evaluate", "report", "data mine", "data split",
-        "embed", "index build", "index add", "index search", "index verify", "tokenize", "inspect", "export", "config", "bench", "jobs submit", "jobs worker"}) {
+       {"run",       "train",        "generate",     "sweep",       "evaluate",
+        "report",    "data mine",    "data split",   "embed",       "index build",
+        "index add", "index search", "index verify", "tokenize",    "inspect",
+        "export",    "config",       "bench",        "jobs submit", "jobs worker"}) {
     EXPECT_NE(help.out.find(name), std::string::npos) << name;
     std::istringstream in(name);
     std::vector<std::string> words;

@@ -90,16 +90,19 @@ std::function<void(const std::string&)> of_rows(const std::string& name) {
     RowReader reader(path);
     Row row;
     std::int64_t last = 0;
+    std::string refusal;
     for (auto state = reader.next(row); state != RowReader::State::kEnd; state = reader.next(row)) {
       check(reader.line_number() > last, "lines do not go up");
       last = reader.line_number();
       if (state == RowReader::State::kRow)
         for (const std::string& text : row.texts) check_utf8(text);
       else
-        check(reader.refusal().find("line ") != std::string::npos ||
-                  reader.refusal().starts_with(path),
-              "a refusal without a place");
+        refusal = reader.refusal();
+      check(refusal.empty() || refusal.find("line ") != std::string::npos ||
+                refusal.starts_with(path),
+            "a refusal without a place");
     }
+    if (!refusal.empty()) throw_error(ErrorKind::kData, refusal);  // counted as one
   });
 }
 

@@ -266,18 +266,19 @@ using Told = std::vector<std::string>;
 constexpr const char* kSame = " current: nothing has changed since it ran";
 Told all_current() {
   Told told;
-  for (const char* stage : {"generate", "check", "train", "evaluate"})
+  for (const char* stage : {"generate", "check", "train", "evaluate", "report"})
     told.push_back(std::string(stage) + kSame);
   return told;
 }
 
 TEST_F(RunStages, ExplainsWhatRunsAndWhy) {
   const Told fresh = forecasts(config_);
-  ASSERT_EQ(fresh.size(), 4u);
+  ASSERT_EQ(fresh.size(), 5u);
   EXPECT_EQ(fresh[0], "generate runs: it has not run in " + config_.output);
   EXPECT_EQ(fresh[1], "check runs: because generate runs");
   EXPECT_EQ(fresh[2], "train runs: because generate runs");
   EXPECT_EQ(fresh[3], "evaluate runs: because train runs");
+  EXPECT_EQ(fresh[4], "report runs: because evaluate runs");
   EXPECT_FALSE(fs::exists(config_.output)) << "nothing is written";
 
   run_all();
@@ -291,8 +292,11 @@ TEST_F(RunStages, ExplainsWhatRunsAndWhy) {
   run_all();
   EXPECT_EQ(forecasts(config_), all_current());
 
-  config_.train.checkpoint_steps = 3;  // decides nothing
-  EXPECT_EQ(forecasts(config_), all_current());
+  config_.train.checkpoint_steps = 3;  // decides nothing but what the report shows
+  told = forecasts(config_);
+  EXPECT_EQ(told[2], std::string("train") + kSame);
+  EXPECT_EQ(told[3], std::string("evaluate") + kSame);
+  EXPECT_EQ(told[4], "report runs: config.yaml changed");
 
   config_.evaluate.k = {1, 2};
   config_.evaluate.baselines = {"base"};
@@ -331,7 +335,7 @@ TEST_F(RunStages, MinedNegativesAreTrainedOn) {
   Told told = forecasts(config_);
   EXPECT_EQ(told, (Told{std::string("generate") + kSame, std::string("check") + kSame,
                         std::string("mine") + kSame, std::string("train") + kSame,
-                        std::string("evaluate") + kSame}));
+                        std::string("evaluate") + kSame, std::string("report") + kSame}));
   const auto mined = fs::last_write_time(negatives);
   run_all();
   EXPECT_EQ(fs::last_write_time(negatives), mined);
