@@ -13,7 +13,7 @@
 #include "tests/fuzz/fuzz_reader.h"
 
 // LibTorch's own: an archive that its reader refuses while it opens is not closed.
-extern "C" const char* __lsan_default_suppressions() {
+extern "C" __attribute__((visibility("default"))) const char* __lsan_default_suppressions() {
   return "leak:mz_zip_reader_init\nleak:mz_zip_reader_read_central_dir\n";
 }
 
