@@ -51,9 +51,9 @@ def _differences(expected, got):
 
 def _llamaindex(table, context, folder):
     oracle = _name("llama-index-finetuning")
-    dataset_class = dataset_class()
+    qa_dataset = dataset_class()
     pairs = _pairs(300)
-    theirs = dataset_class(
+    theirs = qa_dataset(
         queries={f"q{i}": query for i, (query, _) in enumerate(pairs)},
         corpus={f"d{i}": text for i, (_, text) in enumerate(pairs)},
         relevant_docs={f"q{i}": [f"d{i}", f"d{(i + 1) % len(pairs)}"] for i in range(len(pairs))},
@@ -62,7 +62,7 @@ def _llamaindex(table, context, folder):
     theirs.save_json(str(written))
     # Through a BEIR folder and back, so that no byte is passed on as it came.
     ours = _convert(context, _convert(context, written, folder / "beir"), folder / "ours.json")
-    read = dataset_class.from_json(str(ours))
+    read = qa_dataset.from_json(str(ours))
     wrong = sum(
         _differences(list(getattr(theirs, part).items()), list(getattr(read, part).items()))
         for part in ("queries", "relevant_docs")
