@@ -1,7 +1,6 @@
 #include "pipeline/check_stage.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <iterator>
 #include <string>
@@ -84,10 +83,7 @@ StageInputs check_inputs(const RunConfig& config) {
 }
 
 void check_stage(const RunConfig& config) {
-  const auto started = std::chrono::steady_clock::now();
-  StageRecord record;
-  record.stage = kStage;
-  record.inputs = check_inputs(config);
+  StageRecord record(kStage, check_inputs(config));
   if (current_stage_record(config.output, kStage, record.inputs)) return;
   if (config.has_evaluate) load_test_set(config);
   const std::vector<DataSet> sets = sets_of(config);
@@ -103,10 +99,7 @@ void check_stage(const RunConfig& config) {
   found["shared"] = find_shared(sets, summaries);
   write_file_durably(config.output + "/data.json", found.dump(2) + "\n");
   record.add_output(config.output, "data.json");
-  record.finished = true;
-  record.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  write_stage_record(config.output, record);
+  record.finish(config.output);
 }
 
 }  // namespace attune

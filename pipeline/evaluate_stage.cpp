@@ -1,7 +1,6 @@
 #include "pipeline/evaluate_stage.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "core/durable.h"
 #include "core/error.h"
@@ -114,11 +113,8 @@ StageInputs evaluate_inputs(const RunConfig& config) {
 }
 
 std::string evaluate_stage(const RunConfig& config) {
-  const auto started = std::chrono::steady_clock::now();
   const std::string artifact = config.output + "/artifact", test_path = data_paths(config).test;
-  StageRecord record;
-  record.stage = "evaluate";
-  record.inputs = evaluate_inputs(config);
+  StageRecord record("evaluate", evaluate_inputs(config));
   if (const auto last = current_stage_record(config.output, record.stage, record.inputs)) {
     log_info("evaluate: unchanged, not run again");
     add_measurements(artifact, read_json_file(config.output + "/evaluation.json"));
@@ -133,12 +129,9 @@ std::string evaluate_stage(const RunConfig& config) {
                       results_of(systems, config, test, test_path));
   record.add_output(config.output, "evaluation.json");
   record.add_output(config.output, "evaluation.queries.jsonl");
-  record.finished = true;
-  record.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   record.result["table"] = report_table(systems, gains);
   record.result["artifact"] = sha256_file(artifact + "/attune.json");
-  write_stage_record(config.output, record);
+  record.finish(config.output);
   add_measurements(artifact, evaluation);
   log_info(str_cat("evaluate: done in ", record.seconds, " s"));
   return record.result["table"];

@@ -1,7 +1,5 @@
 #include "pipeline/generate_stage.h"
 
-#include <chrono>
-
 #include "core/durable.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -71,7 +69,7 @@ DataPaths data_paths(const RunConfig& config) {
 StageInputs generate_inputs(const RunConfig& config) { return QuestionGeneration(config).inputs(); }
 
 GenerateOutcome generate_stage(const RunConfig& config, const StopRequested& stop) {
-  const auto started = std::chrono::steady_clock::now();
+  StageRecord record(kStage);
   QuestionGeneration generation(config);
   if (const auto last = current_record(config, generation)) {
     log_info(str_cat("generate: unchanged, not run again: ", last->result.value("summary", "")));
@@ -81,8 +79,6 @@ GenerateOutcome generate_stage(const RunConfig& config, const StopRequested& sto
   log_info(str_cat("generate: ", generation.read().summary(), "; ",
                    generation.passages().rows.size(), " passages"));
   generation.ask(stop);
-  StageRecord record;
-  record.stage = kStage;
   record.inputs = generation.inputs();
   const auto save = [&](const std::string& name, const std::string& bytes) {
     write_file_durably(config.output + "/datasets/" + name, bytes);
@@ -93,14 +89,11 @@ GenerateOutcome generate_stage(const RunConfig& config, const StopRequested& sto
   save("test.json", generation.datasets().test.to_json());
   save("passages.jsonl", passages_jsonl(generation));
   save("questions.jsonl", questions_jsonl(generation));
-  record.finished = true;
-  record.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   record.result["summary"] = generation.summary();
   if (!generation.llm_account().is_null()) record.result["llm"] = generation.llm_account();
   record.result["queries"] = generation.datasets().train.queries.size();
   record.result["passages"] = generation.datasets().train.corpus.size();
-  write_stage_record(config.output, record);
+  record.finish(config.output);
   log_info(str_cat("generate: ", generation.summary(), ", in ", Json(record.seconds).dump(), " s"));
   return outcome_of(config, record);
 }

@@ -1,6 +1,5 @@
 #include "pipeline/index_stage.h"
 
-#include <chrono>
 #include <filesystem>
 
 #include <attune/vector_store_index.h>
@@ -54,12 +53,9 @@ StageInputs index_inputs(const RunConfig& config) {
 }
 
 std::string index_stage(const RunConfig& config, const StopRequested& stop) {
-  const auto started = std::chrono::steady_clock::now();
   const std::string artifact = config.output + "/artifact", directory = index_directory(config),
                     passages = passages_path(config);
-  StageRecord record;
-  record.stage = "index";
-  record.inputs = index_inputs(config);
+  StageRecord record("index", index_inputs(config));
   if (const auto last = current_stage_record(config.output, record.stage, record.inputs);
       last && is_untouched(directory, last->result.value("manifest", ""))) {
     log_info("index: unchanged, not run again");
@@ -76,15 +72,12 @@ std::string index_stage(const RunConfig& config, const StopRequested& stop) {
   IndexChanges changes;
   const auto index = VectorStoreIndex::from_documents(nodes, resolve_embed_model(artifact, embed),
                                                       directory, options, &changes);
-  record.finished = true;
-  record.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   record.result["manifest"] = read_current(directory)->manifest;
   record.result["told"] = str_cat("index: ", directory, ", ", index.size(),
                                   " passages\n  attune index search ", directory, " QUERY\n");
   record.result["nodes"] = index.size();
   record.result["embedded"] = changes.embedded;
-  write_stage_record(config.output, record);
+  record.finish(config.output);
   log_info(str_cat("index: ", index.size(), " passages, ", changes.embedded,
                    " of them embedded, in ", record.seconds, " s"));
   return record.result["told"];

@@ -1,7 +1,5 @@
 #include "pipeline/mine_stage.h"
 
-#include <chrono>
-
 #include "core/error.h"
 #include "core/log.h"
 #include "data/dataset_formats.h"
@@ -54,10 +52,7 @@ StageInputs mine_inputs(const RunConfig& config) {
 }
 
 void mine_stage(const RunConfig& config) {
-  const auto started = std::chrono::steady_clock::now();
-  StageRecord record;
-  record.stage = kStage;
-  record.inputs = mine_inputs(config);
+  StageRecord record(kStage, mine_inputs(config));
   if (current_stage_record(config.output, kStage, record.inputs)) {
     log_info("mine: unchanged, not run again");
     return;
@@ -79,10 +74,7 @@ void mine_stage(const RunConfig& config) {
     record.result["sets"].push_back(mined.counts());
     log_info(str_cat("mine: ", train[i], ": ", mined.summary()));
   }
-  record.finished = true;
-  record.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  write_stage_record(config.output, record);
+  record.finish(config.output);
 }
 
 }  // namespace attune

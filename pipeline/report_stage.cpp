@@ -1,7 +1,5 @@
 #include "pipeline/report_stage.h"
 
-#include <chrono>
-
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/log.h"
@@ -24,10 +22,7 @@ StageInputs report_inputs(const RunConfig& config) {
 }
 
 void report_stage(const RunConfig& config) {
-  const auto started = std::chrono::steady_clock::now();
-  StageRecord record;
-  record.stage = "report";
-  record.inputs = report_inputs(config);
+  StageRecord record("report", report_inputs(config));
   if (current_stage_record(config.output, record.stage, record.inputs)) {
     log_info("report: unchanged, not written again");
     return;
@@ -35,10 +30,7 @@ void report_stage(const RunConfig& config) {
   write_report(make_report({config.output}, config.report.examples),
                config.output + "/report.html");
   record.add_output(config.output, "report.html");
-  record.finished = true;
-  record.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  write_stage_record(config.output, record);
+  record.finish(config.output);
 }
 
 }  // namespace attune

@@ -117,11 +117,12 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
 std::vector<RunConfig::Idle> RunConfig::idle_settings() const {
   const bool adapts = has_train && train.mode == "adapter";
   const bool validates = !data.validation.empty() || has_generate;
+  const bool indexes_test = has_index && index.passages.empty() && !has_generate;
   return {
       {"adapter", !adapts, "train.mode is not adapter"},
       {"data.train", !has_train, "there is no 'train'"},
       {"data.validation", !has_train, "there is no 'train'"},
-      {"data.test", !has_evaluate, "there is no 'evaluate'"},
+      {"data.test", !has_evaluate && !indexes_test, "there is no 'evaluate'"},
       {"train.evaluate_steps", !validates, "nothing is measured without data.validation"},
       {"train.multi_dataset", data.train.size() < 2, "data.train is one data set"},
       {"train.freeze_embeddings", train.lora.on(), "train.lora freezes all weights"},

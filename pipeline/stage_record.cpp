@@ -18,8 +18,7 @@ std::string record_path(const std::string& run_directory, const std::string& sta
 }
 
 StageRecord parse_record(const Json& json) {
-  StageRecord record;
-  record.stage = json.at("stage").get<std::string>();
+  StageRecord record(json.at("stage").get<std::string>());
   const Json& inputs = json.at("inputs");
   for (const auto& [name, value] : inputs.at("settings").items())
     record.inputs.settings[name] = value.get<std::string>();
@@ -102,6 +101,12 @@ bool StageRecord::is_current(const std::string& run_directory, const StageInputs
     log_info(str_cat(run_directory, "/", damaged, " is not what '", stage,
                      "' wrote: the stage runs again"));
   return damaged.empty();
+}
+
+void StageRecord::finish(const std::string& run_directory) {
+  finished = true;
+  seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  write_stage_record(run_directory, *this);
 }
 
 std::optional<StageRecord> current_stage_record(const std::string& run_directory,

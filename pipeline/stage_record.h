@@ -2,9 +2,11 @@
 // as long as its inputs are the same and what it wrote is still there, byte for byte.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/hash.h"
 #include "core/json.h"
@@ -23,6 +25,10 @@ struct StageInputs {
 };
 
 struct StageRecord {
+  // Its time counts from here.
+  explicit StageRecord(std::string stage_name = "", StageInputs of = {})
+      : stage(std::move(stage_name)), inputs(std::move(of)) {}
+
   std::string stage;  // "generate", "check", "mine", "train", "evaluate"
   StageInputs inputs;
   bool finished = false;  // false: begun, and interrupted or failed since
@@ -36,6 +42,11 @@ struct StageRecord {
   // The first output that is not what the stage wrote; "" if there is none.
   std::string damaged_output(const std::string& run_directory) const;
   bool is_current(const std::string& run_directory, const StageInputs& wanted) const;
+  // Writes it as that of a stage that is done, with the seconds it took.
+  void finish(const std::string& run_directory);
+
+ private:
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
 // None where there is no record, or one that is not understood (that is logged: the stage runs

@@ -237,9 +237,7 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   const DataPaths data = data_paths(config);
   const Inputs inputs = fingerprint_inputs(config, data);
   TrainOutcome outcome{config.output, config.output + "/artifact", {}};
-  StageRecord record;
-  record.stage = kStage;
-  record.inputs = stage_inputs(config, inputs);
+  StageRecord record(kStage, stage_inputs(config, inputs));
   const auto last = read_stage_record(config.output, kStage);
   const bool is_same = last && last->has_inputs(record.inputs);
   if (existing == Existing::kResume && last && !is_same)
