@@ -38,7 +38,28 @@ EncoderEmbedding::EncoderEmbedding(std::shared_ptr<const EmbeddingModel> model, 
       batch_tokens_(batch_tokens > 0             ? batch_tokens
                     : model_->device().is_cuda() ? 16384
                                                  : 4096),
-      threads_(threads) {}
+      threads_(threads) {
+  record_forwards(model_->device().is_cuda());
+}
+
+void EncoderEmbedding::record_forwards(bool on) {
+  graphs_.reset();
+  if (!on || model_->num_layers() == 0) return;  // a StaticEmbedding reads ids on the host
+  graphs_.emplace(model_->device(), [this](const PackedTokens& tokens, const at::Tensor&) {
+    return model_->embed(tokens, forward_options());
+  });
+}
+
+std::int64_t EncoderEmbedding::replayed() const {
+  const std::scoped_lock lock(graphs_mutex_);
+  return graphs_ ? graphs_->counts().replayed : 0;
+}
+
+ForwardOptions EncoderEmbedding::forward_options() const {
+  ForwardOptions options;
+  options.compute = compute_;
+  return options;
+}
 
 std::string EncoderEmbedding::query_space() const {
   return sha256(document_space() + model_->prompt(Role::kQuery));
@@ -54,8 +75,12 @@ void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
     return tokenized[a].size() > tokenized[b].size();
   });
-  ForwardOptions options;
-  options.compute = compute_;
+  const std::unique_lock recording(graphs_mutex_, std::try_to_lock);
+  const auto vectors_of = [&](const PackedBatch& batch) {
+    if (!graphs_ || !recording || batch.num_tokens() > BatchGraphs::kMostTokens)
+      return model_->embed(to_device(batch, model_->device()), forward_options());
+    return graphs_->run(batch).narrow(0, 0, batch.num_sequences());
+  };
   const std::int64_t width = dimension();
   struct Forward {
     std::size_t begin, end;  // in `order`
@@ -86,11 +111,11 @@ void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
                 std::min(unpooled, static_cast<int>(length) - 1));
     }
     try {
-      under_way.push_back(
-          {begin, end, Download(model_->embed(to_device(batch, model_->device()), options))});
+      under_way.push_back({begin, end, Download(vectors_of(batch))});
       begin = end;
     } catch (const std::exception& error) {
       if (!is_out_of_memory(error) || batch.num_sequences() == 1) throw;
+      if (graphs_ && recording) graphs_->clear();
       most_tokens = batch.num_tokens() / 2;
       log_warning(
           str_cat(name_, ": out of memory; going on with batches of ", most_tokens, " tokens"));

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
+#include <optional>
 
 #include <attune/base_embedding.h>
 
+#include "models/batch_graphs.h"
 #include "models/embedding_model.h"
 
 namespace attune {
@@ -22,15 +25,24 @@ class EncoderEmbedding : public BaseEmbedding {
   std::string query_space() const override;
   const EmbeddingModel& model() const { return *model_; }
 
+  // Whether forwards are recorded and replayed (models/batch_graphs.h): from the beginning on a
+  // GPU, never elsewhere but where a test asks for it. Before the first text.
+  void record_forwards(bool on);
+  std::int64_t replayed() const;  // forwards
+
  protected:
   void embed(Role role, std::span<const std::string_view> texts,
              std::span<float> out) const override;
 
  private:
+  ForwardOptions forward_options() const;
+
   std::shared_ptr<const EmbeddingModel> model_;
   std::string name_;
   at::ScalarType compute_;
   int batch_tokens_, threads_;
+  mutable std::mutex graphs_mutex_;  // whoever does not get it embeds without recordings
+  mutable std::optional<BatchGraphs> graphs_;
 };
 
 // Loads a directory with options checked: unknown devices and precisions are Error{kConfig}.

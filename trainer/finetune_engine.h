@@ -45,7 +45,7 @@ struct FinetuneResult {
          best_metric = 0;  // best_metric: ndcg@10 on validation, if any
   std::int64_t skipped_empty = 0, skipped_unanswered = 0;
   std::int64_t skipped_steps = 0, rollbacks = 0;  // train.on_nonfinite
-  StepGraphs::Counts graphs;                      // on a GPU
+  BatchGraphs::Counts graphs;                     // on a GPU
   std::int64_t peak_memory = 0;                   // bytes of tensors on a GPU
 };
 

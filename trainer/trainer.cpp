@@ -46,6 +46,8 @@ Trainer::Trainer(EmbeddingModel& model, const Loss& loss, const BatchSource& sou
               model.parameters(), loss, source, config, seed) {
   if (has_device_kernels(parameters_.values()) && config.precision == "bf16")
     model.enable_working_copy();
+  // A StaticEmbedding reads ids on the host, and has little to launch.
+  if (model.num_layers() == 0) graphs_.reset();
 }
 
 Trainer::Trainer(EmbedChunk embed, ParameterStore& parameters, const Loss& loss,
@@ -104,7 +106,7 @@ at::Tensor Trainer::forward_backward(const BatchPlan& plan, const ForwardOptions
   const at::Device device = parameters_.values().device();
   if (plan.chunks.size() == 1) {
     const PackedBatch& chunk = plan.chunks[0];
-    return graphs_ && chunk.num_tokens() <= StepGraphs::kMostTokens
+    return graphs_ && chunk.num_tokens() <= BatchGraphs::kMostTokens
                ? graphs_->run(chunk, plan.batch, dropout_step_key(options.seed, options.step))
                : backward_of_one_chunk(to_device(chunk, device), plan.batch, options, weight);
   }

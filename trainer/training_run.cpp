@@ -142,7 +142,7 @@ double TrainingRun::seconds() const {
 // Where steps were recorded: how much of the run that served.
 void TrainingRun::tell_graphs() const {
   if (!trainer_.graphs()) return;
-  const StepGraphs::Counts& counts = trainer_.graphs()->counts();
+  const BatchGraphs::Counts& counts = trainer_.graphs()->counts();
   log_info(str_cat("CUDA graphs: ", counts.replayed, " of ", counts.batches, " batches replayed, ",
                    counts.recorded, " recordings, ",
                    100.0 * static_cast<double>(counts.padding) /

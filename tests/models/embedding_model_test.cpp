@@ -257,6 +257,27 @@ TEST(EmbeddingModel, WeightsThatGiveNaNGiveNoVector) {
   EXPECT_THROW(EncoderEmbedding(model, "spoiled").get_text_embedding("the ship"), Error);
 }
 
+// Recordings on the processor are the work itself, called again on the padded batch.
+TEST(EmbeddingModel, ReplayedForwardsGiveTheVectorsOfPlainOnes) {
+  const auto model = load_tiny_bert();
+  const EncoderEmbedding plain(model, "plain", at::kFloat, /*batch_tokens=*/64);
+  EncoderEmbedding recorded(model, "recorded", at::kFloat, /*batch_tokens=*/64);
+  recorded.record_forwards(true);
+  std::vector<std::string> texts(120);
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    for (std::size_t word = 0; word < 1 + i * 7 % 19; ++word) texts[i] += "the ship ";
+  const std::vector<float> expected = embed_all(plain, texts);
+  EXPECT_LT(worst(embed_all(recorded, texts), expected), 1e-6);
+  EXPECT_EQ(plain.replayed(), 0);
+  const std::int64_t before = recorded.replayed();
+  EXPECT_GT(before, 5);
+  std::vector<std::thread> threads;  // one of them replays, the others embed as without
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] { EXPECT_LT(worst(embed_all(recorded, texts), expected), 1e-6); });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(recorded.replayed(), before);
+}
+
 TEST(EmbeddingModel, ANameIsFoundInTheHuggingFaceCache) {
   const TemporaryFolder folder;
   const std::string snapshot = folder / "hub/models--sentence-transformers--tiny/snapshots/abc123";

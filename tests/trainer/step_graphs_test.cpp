@@ -76,7 +76,7 @@ TEST_F(StepGraphsTest, ReplayingGivesLossAndGradientOfEveryBatchItself) {
               1e-5 * std::max(1.0, expected.abs().max().item<double>()))
         << round;
   }
-  const StepGraphs::Counts& counts = graphs.counts();
+  const BatchGraphs::Counts& counts = graphs.counts();
   EXPECT_EQ(counts.batches, 60);
   EXPECT_GT(counts.replayed, 30);
   EXPECT_LT(counts.recorded, 20);
