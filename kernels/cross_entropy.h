@@ -8,8 +8,6 @@
 
 #include <cstdint>
 
-#include "kernels/bfloat16.h"
-
 namespace attune {
 
 // On the CPU. Rows [begin, end) of x [rows, columns]; the target of row i is column first_target +
@@ -31,24 +29,14 @@ struct ContrastiveScores {
   const std::int64_t* column_ids = nullptr;  // [columns]
 };
 
-// Where the gradient goes. narrow null: fp32 in place of x. Else bf16, row i at narrow + i *
-// narrow_stride; it may be x's own memory, with narrow_stride = 2 * columns: then each row's
-// gradient lies in the first half of its scores, and products read it with that stride.
-struct ContrastiveGradient {
-  float factor = 1;
-  BFloat16* narrow = nullptr;
-  std::int64_t narrow_stride = 0;
-};
-
-// Softmax over the row: losses [rows], gradient as above. Every row is read once up to 16,384
+// Softmax over the row: losses [rows], and factor times the gradient in place of x. Every row is
+// read once up to 16,384
 // columns; beyond, a second time, from the cache. Row i does not depend on the other rows, nor do
 // its bits on the split into chunks. `stream` is a cudaStream_t. Returns a cudaError_t: of the
 // launch, or cudaErrorInvalidValue.
-int contrastive_cross_entropy_cuda(const ContrastiveScores& scores,
-                                   const ContrastiveGradient& gradient, float* losses,
+int contrastive_cross_entropy_cuda(const ContrastiveScores& scores, float factor, float* losses,
                                    void* stream);
-void contrastive_cross_entropy_cpu(const ContrastiveScores& scores,
-                                   const ContrastiveGradient& gradient, float* losses);
+void contrastive_cross_entropy_cpu(const ContrastiveScores& scores, float factor, float* losses);
 
 // The symmetric loss takes two passes over all chunks, for which the scores are computed twice:
 //   1. log_sum_exp: row_lse of the chunk's rows, and column_lse, which starts at -infinity, goes
@@ -68,11 +56,11 @@ struct SymmetricShares {
 int log_sum_exp_cuda(const ContrastiveScores& scores, float* row_lse, float* column_lse,
                      void* stream);
 int symmetric_cross_entropy_cuda(const ContrastiveScores& scores, const SymmetricShares& shares,
-                                 const float* row_lse, const float* column_lse,
-                                 const ContrastiveGradient& gradient, float* losses, void* stream);
+                                 const float* row_lse, const float* column_lse, float factor,
+                                 float* losses, void* stream);
 void log_sum_exp_cpu(const ContrastiveScores& scores, float* row_lse, float* column_lse);
 void symmetric_cross_entropy_cpu(const ContrastiveScores& scores, const SymmetricShares& shares,
-                                 const float* row_lse, const float* column_lse,
-                                 const ContrastiveGradient& gradient, float* losses);
+                                 const float* row_lse, const float* column_lse, float factor,
+                                 float* losses);
 
 }  // namespace attune

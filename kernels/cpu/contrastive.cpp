@@ -22,16 +22,10 @@ std::vector<double> row_scores(const ContrastiveScores& s, std::int64_t row) {
   return scores;
 }
 
-void put(const ContrastiveScores& scores, const ContrastiveGradient& gradient, std::int64_t row,
+void put(const ContrastiveScores& scores, double factor, std::int64_t row,
          const std::vector<double>& values) {
-  for (std::size_t j = 0; j < values.size(); ++j) {
-    const auto value = static_cast<float>(gradient.factor * values[j]);
-    if (gradient.narrow)
-      gradient.narrow[row * gradient.narrow_stride + static_cast<std::int64_t>(j)] =
-          narrow<BFloat16>(value);
-    else
-      scores.x[row * scores.columns + static_cast<std::int64_t>(j)] = value;
-  }
+  float* x = scores.x + row * scores.columns;
+  for (const double value : values) *x++ = static_cast<float>(factor * value);
 }
 
 double log_sum_exp(const std::vector<double>& values) {
@@ -44,8 +38,7 @@ double log_sum_exp(const std::vector<double>& values) {
 
 }  // namespace
 
-void contrastive_cross_entropy_cpu(const ContrastiveScores& scores,
-                                   const ContrastiveGradient& gradient, float* losses) {
+void contrastive_cross_entropy_cpu(const ContrastiveScores& scores, float factor, float* losses) {
   for (std::int64_t i = 0; i < scores.rows; ++i) {
     std::vector<double> s = row_scores(scores, i);
     const double lse = log_sum_exp(s);
@@ -53,7 +46,7 @@ void contrastive_cross_entropy_cpu(const ContrastiveScores& scores,
     losses[i] = static_cast<float>(lse - s[target]);
     for (double& x : s) x = std::exp(x - lse);
     s[target] -= 1;
-    put(scores, gradient, i, s);
+    put(scores, factor, i, s);
   }
 }
 
@@ -72,8 +65,8 @@ void log_sum_exp_cpu(const ContrastiveScores& scores, float* row_lse, float* col
 }
 
 void symmetric_cross_entropy_cpu(const ContrastiveScores& scores, const SymmetricShares& shares,
-                                 const float* row_lse, const float* column_lse,
-                                 const ContrastiveGradient& gradient, float* losses) {
+                                 const float* row_lse, const float* column_lse, float factor,
+                                 float* losses) {
   for (std::int64_t i = 0; i < scores.rows; ++i) {
     std::vector<double> s = row_scores(scores, i);
     const std::int64_t target = scores.first_target + i;
@@ -86,7 +79,7 @@ void symmetric_cross_entropy_cpu(const ContrastiveScores& scores, const Symmetri
       s[j] = g;
     }
     s[target] -= static_cast<double>(shares.row) + shares.column;
-    put(scores, gradient, i, s);
+    put(scores, factor, i, s);
   }
 }
 

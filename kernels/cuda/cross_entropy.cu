@@ -61,28 +61,10 @@ struct RunningSum {
   }
 };
 
-// Where the gradient of one row goes.
-struct GradientRow {
-  float* x;
-  BFloat16* narrow;
-
-  __device__ __forceinline__ GradientRow(const ContrastiveScores& s, const ContrastiveGradient& g,
-                                         std::int64_t row)
-      : x(s.x + row * s.columns), narrow(g.narrow ? g.narrow + row * g.narrow_stride : nullptr) {}
-
-  template <int kCount>
-  __device__ __forceinline__ void store(std::int64_t column, const float (&g)[kCount]) const {
-    if (narrow)
-      ATTUNE_CUDA_NAMESPACE::store(narrow + column, g);
-    else
-      ATTUNE_CUDA_NAMESPACE::store(x + column, g);
-  }
-};
-
 // One block a row, which stays in registers: it is read before any of its gradient is written.
 template <int kCount, int kPer>
 __global__ void __launch_bounds__(kMostThreads)
-    kept_row_kernel(ContrastiveScores scores, ContrastiveGradient gradient, float* losses) {
+    kept_row_kernel(ContrastiveScores scores, float factor, float* losses) {
   __shared__ float shared[2][kMaxWarps];
   const std::int64_t row = blockIdx.x;
   const ScoreRow from(scores, row);
@@ -117,16 +99,15 @@ __global__ void __launch_bounds__(kMostThreads)
     }
   }
   total = block_reduce<Sum>(total, 0.f, shared[1]);
-  const float share = gradient.factor / total;
-  const GradientRow to(scores, gradient, row);
+  const float share = factor / total;
 #pragma unroll
   for (int p = 0; p < kPer; ++p) {
     const std::int64_t column = column_of(p);
     if (column >= scores.columns) continue;
 #pragma unroll
     for (int i = 0; i < kCount; ++i)
-      s[p][i] = s[p][i] * share - (column + i == from.target ? gradient.factor : 0.f);
-    to.store(column, s[p]);
+      s[p][i] = s[p][i] * share - (column + i == from.target ? factor : 0.f);
+    store(scores.x + row * scores.columns + column, s[p]);
   }
   if (has_target) losses[row] = top - target_score + logf(total);
 }
@@ -155,30 +136,24 @@ __device__ __forceinline__ float row_log_sum_exp(const ScoreRow& from, std::int6
   return top + logf(total);
 }
 
-// Calls `gradient_of(column + i, s)` for all columns of a row, and stores what it returns. Where
-// the gradient is narrow it may overwrite scores: of columns at half the distance from the row's
-// begin, which are read in this turn or were in an earlier one.
+// Puts gradient_of(column, s) in place of all scores of a row.
 template <int kCount, class Gradient>
-__device__ __forceinline__ void replace_row(const ScoreRow& from, const GradientRow& to,
-                                            std::int64_t columns, const Gradient& gradient_of) {
-  const std::int64_t turn = static_cast<std::int64_t>(blockDim.x) * kCount;
-  for (std::int64_t begin = 0; begin < columns; begin += turn) {
-    const std::int64_t column = begin + threadIdx.x * kCount;
-    float s[kCount] = {};
-    if (column < columns) {
-      from.load(column, s);
+__device__ __forceinline__ void replace_row(const ScoreRow& from, const ContrastiveScores& scores,
+                                            std::int64_t row, const Gradient& gradient_of) {
+  for (std::int64_t column = threadIdx.x * kCount; column < scores.columns;
+       column += blockDim.x * kCount) {
+    float s[kCount];
+    from.load(column, s);
 #pragma unroll
-      for (int i = 0; i < kCount; ++i) s[i] = gradient_of(column + i, s[i]);
-    }
-    if (to.narrow) __syncthreads();
-    if (column < columns) to.store(column, s);
+    for (int i = 0; i < kCount; ++i) s[i] = gradient_of(column + i, s[i]);
+    store(scores.x + row * scores.columns + column, s);
   }
 }
 
 // One block a row, read twice.
 template <int kCount>
 __global__ void __launch_bounds__(kMostThreads)
-    long_row_kernel(ContrastiveScores scores, ContrastiveGradient gradient, float* losses) {
+    long_row_kernel(ContrastiveScores scores, float factor, float* losses) {
   __shared__ float shared[2][kMaxWarps];
   const std::int64_t row = blockIdx.x;
   const ScoreRow from(scores, row);
@@ -186,10 +161,9 @@ __global__ void __launch_bounds__(kMostThreads)
   bool has_target = false;
   const float lse = row_log_sum_exp<kCount>(from, scores.columns, shared, target_score, has_target);
   if (has_target) losses[row] = lse - target_score;
-  replace_row<kCount>(from, GradientRow(scores, gradient, row), scores.columns,
-                      [&](std::int64_t j, float s) {
-                        return gradient.factor * (expf(s - lse) - (j == from.target ? 1.f : 0.f));
-                      });
+  replace_row<kCount>(from, scores, row, [&](std::int64_t j, float s) {
+    return factor * (expf(s - lse) - (j == from.target ? 1.f : 0.f));
+  });
 }
 
 template <int kCount>
@@ -242,22 +216,20 @@ __global__ void __launch_bounds__(kColumnWarps* kWarp)
 template <int kCount>
 __global__ void __launch_bounds__(kMostThreads)
     symmetric_kernel(ContrastiveScores scores, SymmetricShares shares, const float* row_lse,
-                     const float* column_lse, ContrastiveGradient gradient, float* losses) {
+                     const float* column_lse, float factor, float* losses) {
   const std::int64_t row = blockIdx.x;
   const ScoreRow from(scores, row);
-  const float lse = row_lse[row], factor = gradient.factor;
-  replace_row<kCount>(from, GradientRow(scores, gradient, row), scores.columns,
-                      [&](std::int64_t j, float s) {
-                        const float hit = j == from.target ? 1.f : 0.f;
-                        float g = shares.row * (expf(s - lse) - hit);
-                        if (j < shares.target_columns) {
-                          const float of_column = column_lse[j];
-                          g += shares.column * (s == kNothing ? 0.f : expf(s - of_column) - hit);
-                          if (j == from.target)
-                            losses[row] = shares.row * (lse - s) + shares.column * (of_column - s);
-                        }
-                        return factor * g;
-                      });
+  const float lse = row_lse[row];
+  replace_row<kCount>(from, scores, row, [&](std::int64_t j, float s) {
+    const float hit = j == from.target ? 1.f : 0.f;
+    float g = shares.row * (expf(s - lse) - hit);
+    if (j < shares.target_columns) {
+      const float of_column = column_lse[j];
+      g += shares.column * (s == kNothing ? 0.f : expf(s - of_column) - hit);
+      if (j == from.target) losses[row] = shares.row * (lse - s) + shares.column * (of_column - s);
+    }
+    return factor * g;
+  });
 }
 
 bool valid(const ContrastiveScores& s) {
@@ -266,14 +238,6 @@ bool valid(const ContrastiveScores& s) {
 }
 
 bool in_packs(const ContrastiveScores& s) { return packed(s.x, s.columns); }
-
-bool in_packs(const ContrastiveScores& s, const ContrastiveGradient& g) {
-  return in_packs(s) && packed(g.narrow, g.narrow_stride);
-}
-
-bool valid(const ContrastiveScores& s, const ContrastiveGradient& g) {
-  return valid(s) && (!g.narrow || g.narrow_stride >= s.columns);
-}
 
 // Of a block whose threads take `per` columns each, as far as there are threads.
 unsigned threads_for(std::int64_t columns, int per) {
@@ -284,15 +248,15 @@ unsigned threads_for(std::int64_t columns, int per) {
 
 }  // namespace
 
-int contrastive_cross_entropy(const ContrastiveScores& scores, const ContrastiveGradient& gradient,
-                              float* losses, void* stream) {
-  if (!valid(scores, gradient)) return cudaErrorInvalidValue;
+int contrastive_cross_entropy(const ContrastiveScores& scores, float factor, float* losses,
+                              void* stream) {
+  if (!valid(scores)) return cudaErrorInvalidValue;
   if (scores.rows == 0) return cudaSuccess;
   const auto run = [&](auto* kernel, int per) {
     return launch(kernel, blocks_for(scores.rows), threads_for(scores.columns, per), stream, scores,
-                  gradient, losses);
+                  factor, losses);
   };
-  const bool packs = in_packs(scores, gradient), kept = scores.columns <= kMostThreads * kPerThread;
+  const bool packs = in_packs(scores), kept = scores.columns <= kMostThreads * kPerThread;
   if (!packs)
     return kept ? run(kept_row_kernel<1, kPerThread>, kPerThread) : run(long_row_kernel<1>, 1);
   if (!kept) return run(long_row_kernel<kPack>, kPack);
@@ -317,16 +281,16 @@ int log_sum_exp(const ContrastiveScores& scores, float* row_lse, float* column_l
 }
 
 int symmetric_cross_entropy(const ContrastiveScores& scores, const SymmetricShares& shares,
-                            const float* row_lse, const float* column_lse,
-                            const ContrastiveGradient& gradient, float* losses, void* stream) {
-  if (!valid(scores, gradient) || shares.target_columns > scores.columns ||
+                            const float* row_lse, const float* column_lse, float factor,
+                            float* losses, void* stream) {
+  if (!valid(scores) || shares.target_columns > scores.columns ||
       scores.first_target + scores.rows > shares.target_columns)
     return cudaErrorInvalidValue;
   if (scores.rows == 0) return cudaSuccess;
-  const int count = in_packs(scores, gradient) ? kPack : 1;
+  const int count = in_packs(scores) ? kPack : 1;
   return launch(count == 1 ? symmetric_kernel<1> : symmetric_kernel<kPack>, blocks_for(scores.rows),
                 threads_for(scores.columns, count), stream, scores, shares, row_lse, column_lse,
-                gradient, losses);
+                factor, losses);
 }
 
 }  // namespace attune::ATTUNE_CUDA_NAMESPACE

@@ -125,10 +125,9 @@ int scatter_add_cuda(const float* from, const ScatterPlan& plan, std::int64_t wi
   return ATTUNE_PLAIN(scatter_add, from, plan, width, to, workspace, stream);
 }
 
-int contrastive_cross_entropy_cuda(const ContrastiveScores& scores,
-                                   const ContrastiveGradient& gradient, float* losses,
+int contrastive_cross_entropy_cuda(const ContrastiveScores& scores, float factor, float* losses,
                                    void* stream) {
-  return ATTUNE_PLAIN(contrastive_cross_entropy, scores, gradient, losses, stream);
+  return ATTUNE_PLAIN(contrastive_cross_entropy, scores, factor, losses, stream);
 }
 
 int log_sum_exp_cuda(const ContrastiveScores& scores, float* row_lse, float* column_lse,
@@ -137,10 +136,10 @@ int log_sum_exp_cuda(const ContrastiveScores& scores, float* row_lse, float* col
 }
 
 int symmetric_cross_entropy_cuda(const ContrastiveScores& scores, const SymmetricShares& shares,
-                                 const float* row_lse, const float* column_lse,
-                                 const ContrastiveGradient& gradient, float* losses, void* stream) {
-  return ATTUNE_PLAIN(symmetric_cross_entropy, scores, shares, row_lse, column_lse, gradient,
-                      losses, stream);
+                                 const float* row_lse, const float* column_lse, float factor,
+                                 float* losses, void* stream) {
+  return ATTUNE_PLAIN(symmetric_cross_entropy, scores, shares, row_lse, column_lse, factor, losses,
+                      stream);
 }
 
 int adamw_cuda(const AdamWStep* step, const GradientState* state, float* values, float* gradients,

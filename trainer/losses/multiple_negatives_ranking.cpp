@@ -46,9 +46,8 @@ at::Tensor cross_entropy_(const at::Tensor& scores, std::int64_t first, double s
   float* x = mutable_elements<float>(scores);
   float* loss = mutable_elements<float>(losses);
   if (has_device_kernels(scores)) {
-    ContrastiveGradient gradient;
-    gradient.factor = static_cast<float>(factor);
-    check_kernel(contrastive_cross_entropy_cuda(problem_of(scores, first, scale), gradient, loss,
+    check_kernel(contrastive_cross_entropy_cuda(problem_of(scores, first, scale),
+                                                static_cast<float>(factor), loss,
                                                 current_stream(scores)));
     return losses;
   }
@@ -77,13 +76,11 @@ class SymmetricRows {
   at::Tensor cross_entropy_(const at::Tensor& scores, std::int64_t first, double scale,
                             double factor) const {
     at::Tensor losses = at::empty({scores.size(0)}, scores.options());
-    ContrastiveGradient gradient;
-    gradient.factor = static_cast<float>(factor);
     SymmetricShares shares;
     shares.target_columns = rows_;
     check_kernel(symmetric_cross_entropy_cuda(
         problem_of(scores, first, scale), shares, elements<float>(row_lse_) + first,
-        elements<float>(column_lse_), gradient, mutable_elements<float>(losses),
+        elements<float>(column_lse_), static_cast<float>(factor), mutable_elements<float>(losses),
         current_stream(scores)));
     return losses;
   }
