@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/error.h"
 #include "data/tokenizers/characters.h"
+#include "data/tokenizers/quote.h"
 
 namespace attune {
 namespace {
@@ -32,6 +34,25 @@ bool starts_with(std::string_view text, std::uint16_t flag) {
 }
 
 }  // namespace
+
+void check_special_ids(const std::function<bool(std::int32_t)>& in_vocabulary,
+                       const std::vector<AddedToken>& added,
+                       const std::vector<std::int32_t>& prefix,
+                       const std::vector<std::int32_t>& suffix, const std::string& place) {
+  for (const AddedToken& token : added)
+    if (token.id < 0)
+      throw_error(ErrorKind::kData, place, ": added token ", quote(token.content),
+                  " has the negative id ", token.id);
+  const auto is_added = [&](std::int32_t id) {
+    return std::any_of(added.begin(), added.end(),
+                       [id](const AddedToken& token) { return token.id == id; });
+  };
+  for (const auto* side : {&prefix, &suffix})
+    for (const std::int32_t id : *side)
+      if (!in_vocabulary(id) && !is_added(id))
+        throw_error(ErrorKind::kData, place, ": every text would get the id ", id,
+                    ", which no token of the vocabulary has");
+}
 
 AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens)
     : tokens_(std::move(tokens)), trie_(keys_of(tokens_)) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,13 @@ struct AddedToken {
   bool normalized = false;   // matched in normalised text, after being normalised itself
   bool operator==(const AddedToken&) const = default;
 };
+
+// Error{kData} with `place` where an added token's id is negative, or one that every text gets
+// before or behind its own is neither an added token's nor one of the vocabulary.
+void check_special_ids(const std::function<bool(std::int32_t)>& in_vocabulary,
+                       const std::vector<AddedToken>& added,
+                       const std::vector<std::int32_t>& prefix,
+                       const std::vector<std::int32_t>& suffix, const std::string& place);
 
 class AddedTokenMatcher {  // immutable and thread-safe
  public:

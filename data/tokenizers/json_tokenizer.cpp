@@ -144,16 +144,8 @@ JsonTokenizer::JsonTokenizer(const Json& file, const std::string& place, Truncat
   for (const AddedToken& token : added_tokens_) {
     vocabulary_size_ = std::max(vocabulary_size_, token.id + 1);
   }
-  for (const auto* ids : {&special_.prefix, &special_.suffix}) {
-    for (const std::int32_t id : *ids) {
-      const bool added = std::any_of(added_tokens_.begin(), added_tokens_.end(),
-                                     [id](const AddedToken& token) { return token.id == id; });
-      if (!added && !model_->has_id(id)) {
-        throw_error(ErrorKind::kData, place, ": post_processor adds id ", id,
-                    ", which no token of the vocabulary has");
-      }
-    }
-  }
+  check_special_ids([this](std::int32_t id) { return model_->has_id(id); }, added_tokens_,
+                    special_.prefix, special_.suffix, place + ": post_processor");
 }
 
 std::string JsonTokenizer::normalized(std::string text) const {

@@ -18,21 +18,8 @@ void check_ids(const SentencePieceModel& model, const SentencePieceRules& rules,
     if (id < 0) throw_error(ErrorKind::kData, place, ": a piece has the negative id ", id);
     ids.insert(id);
   }
-  for (const AddedToken& token : rules.added_tokens) {
-    if (token.id < 0) {
-      throw_error(ErrorKind::kData, place, ": added token ", quote(token.content),
-                  " has the negative id ", token.id);
-    }
-    ids.insert(token.id);
-  }
-  for (const auto* side : {&rules.prefix_ids, &rules.suffix_ids}) {
-    for (const std::int32_t id : *side) {
-      if (ids.count(id) == 0) {
-        throw_error(ErrorKind::kData, place, ": every text would get the id ", id,
-                    ", which no token has");
-      }
-    }
-  }
+  check_special_ids([&](std::int32_t id) { return ids.contains(id); }, rules.added_tokens,
+                    rules.prefix_ids, rules.suffix_ids, place);
 }
 
 Fingerprint fingerprint_of(std::string_view file, const SentencePieceRules& rules) {

@@ -28,21 +28,8 @@ void check_ids(const BertWordPieceRules& rules, const std::string& place) {
       throw_error(ErrorKind::kData, place, ": ", quote(token), " is in the vocabulary twice");
     }
   }
-  for (const AddedToken& token : rules.added_tokens) {
-    if (token.id < 0) {
-      throw_error(ErrorKind::kData, place, ": added token ", quote(token.content),
-                  " has the negative id ", token.id);
-    }
-    ids.insert(token.id);
-  }
-  for (const auto* side : {&rules.prefix_ids, &rules.suffix_ids}) {
-    for (const std::int32_t id : *side) {
-      if (ids.count(id) == 0) {
-        throw_error(ErrorKind::kData, place, ": the template adds id ", id,
-                    ", which no token of the vocabulary has");
-      }
-    }
-  }
+  check_special_ids([&](std::int32_t id) { return ids.contains(id); }, rules.added_tokens,
+                    rules.prefix_ids, rules.suffix_ids, place);
 }
 
 Fingerprint fingerprint_of(const BertWordPieceRules& rules) {
