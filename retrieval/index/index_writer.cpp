@@ -263,7 +263,6 @@ std::int64_t IndexWriter::write(const IndexContents& contents, const BaseEmbeddi
   });
 
   const std::size_t width = static_cast<std::size_t>(contents.space.dimension);
-  const bool has_graph = contents.approximate && !contents.nodes.empty();
   std::vector<float> all;  // for the graph
   manifest.vector_file = write_measured(out, "vectors.safetensors", [&](Measured& file) {
     file.put(manifest.vector_header());
@@ -272,10 +271,10 @@ std::int64_t IndexWriter::write(const IndexContents& contents, const BaseEmbeddi
       std::vector<float> block((end - begin) * width);
       source.read(begin, end, block);
       file.put(bytes_of(block));
-      if (has_graph) all.insert(all.end(), block.begin(), block.end());
+      if (contents.approximate) all.insert(all.end(), block.begin(), block.end());
     }
   });
-  if (has_graph) {
+  if (contents.approximate) {
     const std::string graph = make_graph(all, contents.space.dimension, manifest.vector_file.sha256,
                                          source.keeps_all_in_order() ? old : nullptr);
     manifest.graph_file =

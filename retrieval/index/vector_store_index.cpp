@@ -62,8 +62,7 @@ struct VectorStoreIndex::State {
       : directory(std::move(directory_)),
         model(std::move(model_)),
         name(options.model.empty() ? model->model_name() : options.model),
-        stop_requested(options.stop_requested),
-        wants_graph(options.approximate) {}
+        stop_requested(options.stop_requested) {}
 
   Generation generation() const {
     const std::lock_guard lock(mutex);
@@ -92,8 +91,7 @@ struct VectorStoreIndex::State {
     IndexChanges changes = compare(old.get(), nodes);
     if (!differs) return changes;
     changes.embedded =
-        writer.write({nodes, old->manifest().space, old->manifest().graph_file || wants_graph},
-                     *model, stop_requested);
+        writer.write({nodes, old->manifest().space, old->has_graph()}, *model, stop_requested);
     adopt(writer.newest());
     return changes;
   }
@@ -102,7 +100,6 @@ struct VectorStoreIndex::State {
   const std::shared_ptr<const BaseEmbedding> model;
   const std::string name;  // of the model, in messages
   const std::function<bool()> stop_requested;
-  const bool wants_graph;
 
  private:
   mutable std::mutex mutex;
@@ -124,10 +121,9 @@ VectorStoreIndex VectorStoreIndex::from_documents(std::span<const TextNode> node
   if (old && is_query_adapter(*state->model) &&
       old->manifest().space.document_space == space.document_space)
     space = old->manifest().space;
-  const bool has_graph = old && (old->has_graph() || old->size() == 0);
   const bool is_current = old && made.unchanged == std::ssize(checked) && made.removed == 0 &&
                           same_order(*old, checked) && equal(old->manifest().space, space) &&
-                          has_graph == (options.approximate || old->size() == 0);
+                          old->has_graph() == options.approximate;
   if (!is_current)
     made.embedded =
         writer.write({checked, space, options.approximate}, *state->model, options.stop_requested);
