@@ -11,7 +11,10 @@ TEST(ShellWord, IsBareOrQuoted) {
   EXPECT_EQ(shell_word("two words"), "'two words'");
   EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
   EXPECT_EQ(shell_word("$(rm)"), "'$(rm)'");
-  EXPECT_EQ(shell_word("stra\xc3\x9f" "e"), "'stra\xc3\x9f" "e'");
+  EXPECT_EQ(shell_word("stra\xc3\x9f"
+                       "e"),
+            "'stra\xc3\x9f"
+            "e'");
 }
 
 }  // namespace
