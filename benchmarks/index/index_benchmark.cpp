@@ -66,8 +66,8 @@ struct Way {
     times.push_back(seconds_of([&] {
       for (auto rest = queries; !rest.empty(); rest = rest.subspan(dimension)) {
         Json found = Json::array();
-        for (const Hit& hit : index.search(rest.first(dimension), k, exact, "cpu")[0])
-          found.push_back(hit.row);
+        const auto hits = index.search(rest.first(dimension), k, exact, "cpu");
+        for (const Hit& hit : hits[0]) found.push_back(hit.row);
         rows.push_back(std::move(found));
       }
     }));
