@@ -74,6 +74,8 @@ IndexStorage::Held FolderStorage::held() const {
   return {generation->manifest().space, generation->size(), generation->has_graph()};
 }
 
+std::string FolderStorage::state() const { return current()->current().manifest; }
+
 std::vector<TextNode> FolderStorage::nodes() const { return nodes_of(*current()); }
 
 void FolderStorage::verify() const { current()->verify(); }

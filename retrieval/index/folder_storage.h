@@ -17,6 +17,7 @@ class FolderStorage : public IndexStorage {
 
   const std::string& place() const override { return directory_; }
   Held held() const override;
+  std::string state() const override;
   std::vector<TextNode> nodes() const override;
   void verify() const override;
   bool reopen(const IndexModel* model) override;

@@ -41,6 +41,7 @@ class IndexStorage {
   };
   // Of what was opened last. Error{kData}: there is no index.
   virtual Held held() const = 0;
+  virtual std::string state() const = 0;            // after a change it is another one
   virtual std::vector<TextNode> nodes() const = 0;  // in their order
   // Reads everything: Error{kData} with what is damaged.
   virtual void verify() const = 0;

@@ -172,6 +172,12 @@ IndexStorage::Held PostgresStorage::held() const {
   });
 }
 
+std::string PostgresStorage::state() const {
+  return read([](PostgresTables&, const PostgresManifest& manifest) {
+    return str_cat("generation ", manifest.generation, " of ", manifest.space.document_space);
+  });
+}
+
 std::vector<TextNode> PostgresStorage::nodes() const {
   return read([&](PostgresTables& tables, const PostgresManifest& manifest) {
     std::vector<std::pair<std::int64_t, TextNode>> placed;

@@ -30,6 +30,7 @@ class PostgresStorage : public IndexStorage {
 
   const std::string& place() const override { return place_; }
   Held held() const override;
+  std::string state() const override;
   std::vector<TextNode> nodes() const override;
   void verify() const override;
   bool reopen(const IndexModel* model) override;
