@@ -10,7 +10,7 @@
 #include "apps/verbs.h"
 #include "core/error.h"
 #include "core/json.h"
-#include "retrieval/index/index_generation.h"
+#include "retrieval/index/index_storage.h"
 #include "retrieval/index/node_lines.h"
 
 namespace attune {
@@ -64,16 +64,17 @@ NamedModel load_model(const Arguments& arguments, const IndexSpace* made_with) {
   return named;
 }
 
-void tell(const Arguments& arguments, const std::string& directory, const IndexChanges& changes,
+void tell(const Arguments& arguments, const std::string& place, const IndexChanges& changes,
           const VectorStoreIndex& index) {
+  const std::string shown = IndexStorage::at(place)->place();
   if (!arguments.has("--json")) {
-    write_stdout(str_cat(directory, ": ", index.size(), " nodes; ", changes.added, " added, ",
+    write_stdout(str_cat(shown, ": ", index.size(), " nodes; ", changes.added, " added, ",
                          changes.changed, " changed, ", changes.removed, " removed, ",
                          changes.unchanged, " as they were; ", changes.embedded,
                          " texts embedded\n"));
     return;
   }
-  const Json answer = {{"status", "succeeded"},          {"index", directory},
+  const Json answer = {{"status", "succeeded"},          {"index", place},
                        {"nodes", index.size()},          {"added", changes.added},
                        {"changed", changes.changed},     {"removed", changes.removed},
                        {"unchanged", changes.unchanged}, {"embedded", changes.embedded}};
@@ -109,43 +110,42 @@ std::vector<std::string> queries_of(const Arguments& arguments) {
 }  // namespace
 
 void index_build_command(const Arguments& arguments, const RunConfig&) {
-  const std::string& directory = arguments.positionals()[0];
+  const std::string& place = arguments.positionals()[0];
   std::vector<TextNode> nodes;
   if (arguments.has("--input")) {
     nodes = read_nodes(arguments.value("--input"));
   } else {
-    const auto old = IndexGeneration::open(directory);
-    for (std::int64_t row = 0; row < old->size(); ++row) nodes.push_back(old->node(row));
+    nodes = IndexStorage::at(place)->nodes();
   }
   if (nodes.empty())
-    throw_error(ErrorKind::kData, arguments.value("--input", directory),
+    throw_error(ErrorKind::kData, arguments.value("--input", place),
                 ": there is nothing in it to be indexed");
   install_stop_signals();
   NamedModel named = load_model(arguments, nullptr);
   named.options.approximate = arguments.has("--approximate");
   IndexChanges changes;
   const auto index =
-      VectorStoreIndex::from_documents(nodes, named.model, directory, named.options, &changes);
-  tell(arguments, directory, changes, index);
+      VectorStoreIndex::from_documents(nodes, named.model, place, named.options, &changes);
+  tell(arguments, place, changes, index);
 }
 
 void index_add_command(const Arguments& arguments, const RunConfig&) {
-  const std::string& directory = arguments.positionals()[0];
+  const std::string& place = arguments.positionals()[0];
   const std::vector<TextNode> nodes = read_nodes(arguments.value("--input"));
-  const IndexSpace space = IndexGeneration::open(directory)->manifest().space;
+  const IndexSpace space = IndexStorage::at(place)->held().space;
   const NamedModel named = load_model(arguments, &space);
-  auto index = VectorStoreIndex::load(directory, named.model, named.options);
+  auto index = VectorStoreIndex::load(place, named.model, named.options);
   const IndexChanges changes = index.refresh(nodes);
-  tell(arguments, directory, changes, index);
+  tell(arguments, place, changes, index);
 }
 
 void index_search_command(const Arguments& arguments, const RunConfig&) {
-  const std::string& directory = arguments.positionals()[0];
+  const std::string& place = arguments.positionals()[0];
   const std::vector<std::string> queries = queries_of(arguments);
   const int k = arguments.number("--k", 10, 1);
-  const IndexSpace space = IndexGeneration::open(directory)->manifest().space;
+  const IndexSpace space = IndexStorage::at(place)->held().space;
   const NamedModel named = load_model(arguments, &space);
-  const auto index = VectorStoreIndex::load(directory, named.model, named.options);
+  const auto index = VectorStoreIndex::load(place, named.model, named.options);
   RetrieverOptions options;
   options.exact = arguments.has("--exact");
   options.device = arguments.value("--device", "auto");
@@ -169,24 +169,24 @@ void index_search_command(const Arguments& arguments, const RunConfig&) {
 }
 
 void index_verify_command(const Arguments& arguments, const RunConfig&) {
-  const std::string& directory = arguments.positionals()[0];
-  const auto generation = IndexGeneration::open(directory);
-  generation->verify();
-  const IndexManifest& manifest = generation->manifest();
+  const std::string& place = arguments.positionals()[0];
+  const auto storage = IndexStorage::at(place);
+  storage->verify();
+  const IndexStorage::Held held = storage->held();
   if (!arguments.has("--json")) {
-    write_stdout(str_cat(directory, ": sound; ", manifest.nodes, " nodes, ",
-                         manifest.space.dimension, " numbers each, of '", manifest.space.model,
-                         "', ", generation->has_graph() ? "approximate" : "exact", " search\n"));
+    write_stdout(str_cat(storage->place(), ": sound; ", held.nodes, " nodes, ",
+                         held.space.dimension, " numbers each, of '", held.space.model, "', ",
+                         held.approximate ? "approximate" : "exact", " search\n"));
     return;
   }
   const Json answer = {{"status", "succeeded"},
-                       {"index", directory},
-                       {"nodes", manifest.nodes},
-                       {"dimension", manifest.space.dimension},
-                       {"model", manifest.space.model},
-                       {"document_space", manifest.space.document_space},
-                       {"query_space", manifest.space.query_space},
-                       {"approximate", generation->has_graph()}};
+                       {"index", storage->place()},
+                       {"nodes", held.nodes},
+                       {"dimension", held.space.dimension},
+                       {"model", held.space.model},
+                       {"document_space", held.space.document_space},
+                       {"query_space", held.space.query_space},
+                       {"approximate", held.approximate}};
   write_stdout(answer.dump() + "\n");
 }
 

@@ -24,10 +24,12 @@ attune_library(sqlite sqlite3.h sqlite3)
 
 find_path(hnswlib_INCLUDE hnswlib/hnswlib.h REQUIRED)  # approximate nearest neighbours; headers alone
 
-# libcurl is opened when it is first needed (core/http_client.cpp) and never linked: headers alone.
+# libcurl (core/http_client.cpp) and libpq (core/postgres.cpp) are opened when they are first needed and never linked:
+# headers alone.
 find_path(curl_INCLUDE curl/curl.h PATH_SUFFIXES x86_64-linux-gnu REQUIRED)
 add_library(attune::curl_headers INTERFACE IMPORTED)
 target_include_directories(attune::curl_headers INTERFACE ${curl_INCLUDE})
+find_path(pq_INCLUDE libpq-fe.h PATH_SUFFIXES postgresql REQUIRED)
 
 # spdlog and fmt are used as headers, by core/log.cpp alone (hazard 1).
 find_path(spdlog_INCLUDE spdlog/spdlog.h REQUIRED)

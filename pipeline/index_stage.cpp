@@ -6,11 +6,12 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/shell_word.h"
 #include "data/dataset_formats.h"
 #include "models/model_directory.h"
 #include "pipeline/generate_stage.h"
 #include "pipeline/stage_record.h"
-#include "retrieval/index/index_generation.h"
+#include "retrieval/index/index_storage.h"
 #include "retrieval/index/node_lines.h"
 
 namespace attune {
@@ -25,12 +26,11 @@ std::string index_directory(const RunConfig& config) {
   return config.index.directory.empty() ? config.output + "/index" : config.index.directory;
 }
 
-// Whether the index is still, byte for byte, what the stage left.
-bool is_untouched(const std::string& directory, const std::string& manifest) {
+// Whether the index is still what the stage left.
+bool is_untouched(const IndexStorage& index, const std::string& state) {
   try {
-    const auto generation = IndexGeneration::open(directory);
-    if (generation->current().manifest != manifest) return false;
-    generation->verify();
+    if (index.state() != state) return false;
+    index.verify();
     return true;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kData) throw;
@@ -44,7 +44,7 @@ bool is_untouched(const std::string& directory, const std::string& manifest) {
 StageInputs index_inputs(const RunConfig& config) {
   StageInputs inputs;
   inputs.settings = settings_of(config.index, "index");
-  inputs.settings["index.directory"] = index_directory(config);
+  inputs.settings["index.directory"] = IndexStorage::at(index_directory(config))->place();
   inputs.settings["what 'index' does"] = "1";
   inputs.files["artifact"] = fingerprint_model_files(config.output + "/artifact");
   inputs.files["model.base"] = fingerprint_model_files(resolve_model_path(config.model.base));
@@ -55,9 +55,10 @@ StageInputs index_inputs(const RunConfig& config) {
 std::string index_stage(const RunConfig& config, const StopRequested& stop) {
   const std::string artifact = config.output + "/artifact", directory = index_directory(config),
                     passages = passages_path(config);
+  const auto storage = IndexStorage::at(directory);
   StageRecord record("index", index_inputs(config));
   if (const auto last = current_stage_record(config.output, record.stage, record.inputs);
-      last && is_untouched(directory, last->result.value("manifest", ""))) {
+      last && is_untouched(*storage, last->result.value("manifest", ""))) {
     log_info("index: unchanged, not run again");
     return last->result.value("told", "");
   }
@@ -72,9 +73,10 @@ std::string index_stage(const RunConfig& config, const StopRequested& stop) {
   IndexChanges changes;
   const auto index = VectorStoreIndex::from_documents(nodes, resolve_embed_model(artifact, embed),
                                                       directory, options, &changes);
-  record.result["manifest"] = read_current(directory)->manifest;
-  record.result["told"] = str_cat("index: ", directory, ", ", index.size(),
-                                  " passages\n  attune index search ", directory, " QUERY\n");
+  record.result["manifest"] = storage->state();
+  record.result["told"] =
+      str_cat("index: ", storage->place(), ", ", index.size(), " passages\n  attune index search ",
+              shell_word(storage->place()), " QUERY\n");
   record.result["nodes"] = index.size();
   record.result["embedded"] = changes.embedded;
   record.finish(config.output);

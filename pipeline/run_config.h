@@ -78,7 +78,8 @@ struct IndexConfig {
             "out: the generated passages, else those of data.test");
     f.field("approximate", approximate,
             "a graph of neighbours, for fast searches that may miss some");
-    f.field("directory", directory, "of the index; left out: OUTPUT/index");
+    f.field("directory", directory,
+            "of the index, or postgresql://USER@HOST/DATABASE#NAME; left out: OUTPUT/index");
   }
 };
 

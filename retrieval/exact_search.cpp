@@ -159,36 +159,57 @@ class DeviceProducts {
   at::Tensor queries_;
 };
 
+// Input of a search, checked: the queries divided by their norms, the corpus block by block.
+struct Input {
+  Input(std::span<const float> queries, std::span<const float> corpus_, int dimension_, int k,
+        std::size_t rows, std::int64_t block_rows_)
+      : corpus(corpus_),
+        dimension(dimension_),
+        num_rows(static_cast<std::int64_t>(rows)),
+        block_rows(block_rows_) {
+    ATTUNE_ASSERT(dimension >= 1 && k >= 1 && block_rows >= 1);
+    ATTUNE_ASSERT(queries.size() % dimension == 0 && corpus.size() == rows * dimension);
+    num_queries = static_cast<std::int64_t>(queries.size() / dimension);
+    query_rows = normalised(queries, 0, num_queries, dimension, "query");
+  }
+  // Rows [first, first + block_rows), or as many as there are.
+  std::vector<float> block(std::int64_t first) const {
+    return normalised(corpus, first, std::min(block_rows, num_rows - first), dimension, "passage");
+  }
+
+  std::span<const float> corpus;
+  int dimension;
+  std::int64_t num_rows, block_rows, num_queries = 0;
+  std::vector<float> query_rows;  // [num_queries, dimension]
+};
+
 }  // namespace
 
 std::vector<std::vector<Hit>> exact_search(std::span<const float> queries,
                                            std::span<const float> corpus, int dimension, int k,
                                            std::span<const std::int64_t> tie_rank,
                                            std::int64_t block_rows) {
-  ATTUNE_ASSERT(dimension >= 1 && k >= 1 && block_rows >= 1);
-  ATTUNE_ASSERT(queries.size() % dimension == 0 && corpus.size() == tie_rank.size() * dimension);
-  const auto num_queries = static_cast<std::int64_t>(queries.size() / dimension);
-  const auto num_rows = static_cast<std::int64_t>(tie_rank.size());
+  Input in(queries, corpus, dimension, k, tie_rank.size(), block_rows);
   const Better better{tie_rank};
 
+  const std::int64_t num_queries = in.num_queries;
   const std::int64_t num_groups = (num_queries + kQueryRows - 1) / kQueryRows;
   std::vector<std::vector<Hit>> found(num_queries);
-  std::vector<float> query_rows = normalised(queries, 0, num_queries, dimension, "query");
-  for (std::int64_t first = 0; first < num_rows; first += block_rows) {
-    const std::int64_t rows = std::min(block_rows, num_rows - first);
-    std::vector<float> block = normalised(corpus, first, rows, dimension, "passage");
+  for (std::int64_t first = 0; first < in.num_rows; first += block_rows) {
+    std::vector<float> block = in.block(first);
+    const std::int64_t rows = std::ssize(block) / dimension;
     // One thread a group of queries: the product inside a parallel region runs on its own thread.
     at::parallel_for(0, num_groups, 1, [&](std::int64_t begin, std::int64_t end) {
       Scratch scratch;
       for (std::int64_t query = begin * kQueryRows; query < std::min(end * kQueryRows, num_queries);
            query += kQueryRows) {
         const std::int64_t count = std::min(kQueryRows, num_queries - query);
-        const at::Tensor product = at::mm(as_matrix(query_rows, query, count, dimension),
+        const at::Tensor product = at::mm(as_matrix(in.query_rows, query, count, dimension),
                                           as_matrix(block, 0, rows, dimension).t());
         const float* scores = product.const_data_ptr<float>();
         for (std::int64_t i = 0; i < count; ++i)
-          add_block({scores + i * rows, query_rows.data() + (query + i) * dimension, block.data(),
-                     first, rows, dimension},
+          add_block({scores + i * rows, in.query_rows.data() + (query + i) * dimension,
+                     block.data(), first, rows, dimension},
                     k, better, scratch, found[query + i]);
       }
     });
@@ -213,26 +234,22 @@ std::vector<std::vector<Hit>> exact_search_on(const at::Device& device,
                                               std::span<const float> corpus, int dimension, int k,
                                               std::span<const std::int64_t> tie_rank,
                                               std::int64_t block_rows) {
-  ATTUNE_ASSERT(dimension >= 1 && k >= 1 && block_rows >= 1);
-  ATTUNE_ASSERT(queries.size() % dimension == 0 && corpus.size() == tie_rank.size() * dimension);
-  const auto num_queries = static_cast<std::int64_t>(queries.size() / dimension);
-  const auto num_rows = static_cast<std::int64_t>(tie_rank.size());
+  Input in(queries, corpus, dimension, k, tie_rank.size(), block_rows);
   const auto wanted = static_cast<std::size_t>(k);
   const Better better{tie_rank};
   const c10::DeviceGuard on_device(device);
-  std::vector<float> query_rows = normalised(queries, 0, num_queries, dimension, "query");
-  const DeviceProducts products(query_rows, dimension, device);
+  const std::int64_t num_queries = in.num_queries;
+  const DeviceProducts products(in.query_rows, dimension, device);
   std::vector<std::vector<Hit>> found(num_queries), hits(num_queries);
-  for (std::int64_t first = 0; first < num_rows; first += block_rows) {
-    std::vector<float> block =
-        normalised(corpus, first, std::min(block_rows, num_rows - first), dimension, "passage");
+  for (std::int64_t first = 0; first < in.num_rows; first += block_rows) {
+    std::vector<float> block = in.block(first);
     std::vector<float> floors(num_queries, -2);  // below every cosine
     for (std::int64_t query = 0; query < num_queries; ++query) {
       hits[query] = found[query];
       if (found[query].size() == wanted) floors[query] = found[query].back().score;
     }
     for (const auto& [query, row] : products.propose(block, k, std::move(floors)))
-      hits[query].push_back({first + row, exact_score(query_rows.data() + query * dimension,
+      hits[query].push_back({first + row, exact_score(in.query_rows.data() + query * dimension,
                                                       block.data() + row * dimension, dimension)});
     for (std::int64_t query = 0; query < num_queries; ++query)
       keep_best(hits[query], wanted, better, found[query]);

@@ -41,7 +41,7 @@ packed_files() {  # their headers, static archives and CMake packages
   local package file
   packages | while read -r package; do
     dpkg-query --listfiles "$package" | grep -E '^/usr/include/|\.a$|/cmake/(GTest|nlohmann_json)/.*\.cmake$' |
-      grep -v '/libcurl\.a$'  # opened when needed, never linked
+      grep -vE '/lib(curl|pq|pg[a-z]+)\.a$'  # opened when needed, never linked
   done | while read -r file; do
     [[ ! -f $file ]] || echo "${file#/}"
   done

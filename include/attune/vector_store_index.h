@@ -1,5 +1,6 @@
-// LlamaIndex's VectorStoreIndex: passages and their vectors in a folder, searched by cosine
-// similarity. It remembers the model whose vectors it holds and refuses every other one.
+// LlamaIndex's VectorStoreIndex: passages and their vectors in a folder or a PostgreSQL database
+// with pgvector, searched by cosine similarity. It remembers the model whose vectors it holds and
+// refuses every other one.
 //
 //   auto model = attune::resolve_embed_model("runs/my-run/artifact");
 //   auto index = attune::VectorStoreIndex::from_documents(nodes, model, "my-index");
@@ -9,9 +10,13 @@
 // space; or a query-only adapter over a model with that document space. Everything else is
 // Error{kData} that names both models and the command that rebuilds the index.
 //
-// A change writes a new generation of the folder beside the old one and then switches to it: after
-// a crash the old or the new one is there (docs/formats.md). Whoever reads goes on with the
-// generation that he opened. One process writes at a time, another is refused.
+// `place` is a folder, or postgresql://USER@HOST:PORT/DATABASE#INDEX (what is left out: libpq's
+// environment, PGHOST, PGUSER, PGPASSWORD, ...; INDEX: a schema, without it "attune_index").
+//
+// A change of a folder writes a new generation beside the old one and then switches to it; one of a
+// database is a transaction: after a crash the old or the new state is there (docs/formats.md).
+// Whoever reads a folder goes on with the generation that he opened; each search of a database sees
+// one state, the newest. One process writes at a time, another is refused.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +61,7 @@ struct IndexOptions {
 
 struct RetrieverOptions {
   bool exact = false;          // also where there is a graph
-  std::string device = "cpu";  // of the exact search: cpu, cuda or cuda:N
+  std::string device = "cpu";  // of the exact search in a folder: cpu, cuda or cuda:N
 };
 
 // Beside BaseEmbedding, of a model that turns the queries of a base whose documents are its own,
@@ -76,29 +81,27 @@ class ATTUNE_PUBLIC VectorStoreIndex {
  public:
   // Makes the index, or brings the one that is there to hold exactly these nodes: what has a vector
   // of this model already is not embedded again, and where nothing differs nothing is written.
-  // Error{kData}: an id twice, text or metadata that is no UTF-8 or no JSON object, a folder with
-  // something else in it.
+  // Error{kData}: an id twice, text or metadata that is no UTF-8 or no JSON object, a folder or
+  // schema with something else in it. Error{kResources}: no server, no pgvector.
   static VectorStoreIndex from_documents(std::span<const TextNode> nodes,
                                          std::shared_ptr<const BaseEmbedding> model,
-                                         const std::string& directory,
-                                         const IndexOptions& options = {},
+                                         const std::string& place, const IndexOptions& options = {},
                                          IndexChanges* changes = nullptr);
-  // The newest generation.
-  static VectorStoreIndex load(const std::string& directory,
-                               std::shared_ptr<const BaseEmbedding> model,
+  // The newest state.
+  static VectorStoreIndex load(const std::string& place, std::shared_ptr<const BaseEmbedding> model,
                                const IndexOptions& options = {});
 
   VectorIndexRetriever as_retriever(int similarity_top_k = 2,
                                     const RetrieverOptions& options = {}) const;
 
-  // Each is one new generation, made from the newest one on disk. Error{kData}: insert() of an id
+  // Each is one new state, made from the newest one. Error{kData}: insert() of an id
   // that is there, delete_nodes() of one that is not.
   IndexChanges insert(std::span<const TextNode> nodes);
   IndexChanges delete_nodes(std::span<const std::string> ids);
   // Adds nodes whose ids are new and replaces those whose text or metadata differ; the others stay.
   // Embeds only new texts.
   IndexChanges refresh(std::span<const TextNode> nodes);
-  // To the generation that another process may have written since. True: there is one.
+  // To the state that another process may have written since. True: there is one.
   bool reopen();
 
   std::int64_t size() const;

@@ -1,11 +1,11 @@
 #include "retrieval/index/index_manifest.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/shell_word.h"
 
 namespace attune {
 namespace {
@@ -69,16 +69,6 @@ std::string generation_name(std::int64_t number) {
 }
 
 Json file_json(const IndexFile& file) { return {{"size", file.size}, {"sha256", file.sha256}}; }
-
-std::string in_shell(const std::string& word) {
-  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::strchr("-_./:=+,@", c) != nullptr;
-  });
-  if (plain) return word;
-  std::string quoted = "'";
-  for (char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
 
 }  // namespace
 
@@ -162,9 +152,8 @@ std::string IndexManifest::vector_header() const {
   return header + text;
 }
 
-void check_space(const IndexManifest& manifest, const BaseEmbedding& model, const std::string& name,
-                 const std::string& directory) {
-  const IndexSpace& space = manifest.space;
+void check_space(const IndexSpace& space, bool approximate, const BaseEmbedding& model,
+                 const std::string& name, const std::string& place) {
   std::string difference;
   if (model.document_space() != space.document_space)
     difference = str_cat("its document space is ", model.document_space().substr(0, 12),
@@ -182,10 +171,10 @@ void check_space(const IndexManifest& manifest, const BaseEmbedding& model, cons
   const std::string as_built =
       str_cat(space.base.empty() ? "" : ", base '" + space.base + "'",
               space.max_length > 0 ? str_cat(", max_length ", space.max_length) : "");
-  throw_error(ErrorKind::kData, directory, ": this index was made with the model '", space.model,
-              "'", as_built, "; the model '", name, "' does not belong to it: ", difference,
-              ". Use the index's model, or rebuild: attune index build ", in_shell(directory),
-              " --model ", in_shell(name), manifest.graph_file ? " --approximate" : "");
+  throw_error(ErrorKind::kData, place, ": this index was made with the model '", space.model, "'",
+              as_built, "; the model '", name, "' does not belong to it: ", difference,
+              ". Use the index's model, or rebuild: attune index build ", shell_word(place),
+              " --model ", shell_word(name), approximate ? " --approximate" : "");
 }
 
 std::string CurrentGeneration::name() const { return generation_name(number); }

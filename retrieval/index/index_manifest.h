@@ -28,6 +28,7 @@ struct IndexSpace {
   // Of a query-only adapter it is that of its base: the index is the base's.
   static IndexSpace of(const BaseEmbedding& embedding, const std::string& model,
                        const std::string& base, int max_length);
+  bool operator==(const IndexSpace&) const = default;
 };
 
 struct IndexFile {
@@ -51,9 +52,9 @@ struct IndexManifest {
 };
 
 // Error{kData} where queries or documents of `model` (called `name`) do not belong to the vectors
-// of the index: both models, how they differ, and how to rebuild the index in `directory`.
-void check_space(const IndexManifest& manifest, const BaseEmbedding& model, const std::string& name,
-                 const std::string& directory);
+// of the index in `place`: both models, how they differ, and how to rebuild the index.
+void check_space(const IndexSpace& space, bool approximate, const BaseEmbedding& model,
+                 const std::string& name, const std::string& place);
 
 struct CurrentGeneration {
   std::int64_t number = 0;  // from 1

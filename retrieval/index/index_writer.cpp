@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cmath>
 #include <filesystem>
 #include <string_view>
 #include <system_error>
@@ -16,6 +15,7 @@
 #include "core/durable.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "retrieval/index/node_embedder.h"
 #include "retrieval/index/node_lines.h"
 
 namespace attune {
@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kBlock = 1024;  // texts embedded and written at a time
+constexpr std::size_t kBlock = NodeEmbedder::kBlock;
 constexpr std::string_view kPrefix = "generation-";
 
 using Put = std::function<void(std::string_view)>;
@@ -65,9 +65,8 @@ class VectorSource {
       : contents_(contents),
         old_(old),
         kept_(std::move(kept)),
-        model_(model),
-        stop_requested_(stop_requested),
-        to_embed_(std::count(kept_.begin(), kept_.end(), -1)) {}
+        to_embed_(std::count(kept_.begin(), kept_.end(), -1)),
+        embedder_(model, stop_requested, to_embed_) {}
 
   std::int64_t to_embed() const { return to_embed_; }
   // Whether the old rows are the first new ones, so that their graph can grow.
@@ -81,25 +80,14 @@ class VectorSource {
   // Rows [begin, end) to out [end - begin, dimension].
   void read(std::size_t begin, std::size_t end, std::span<float> out) {
     const auto width = static_cast<std::size_t>(contents_.space.dimension);
-    std::vector<std::string_view> texts;
+    std::vector<const TextNode*> fresh_nodes;
     for (std::size_t i = begin; i < end; ++i)
-      if (kept_[i] < 0) texts.push_back(contents_.nodes[i].text);
-    if (!texts.empty() && stop_requested_ && stop_requested_())
-      throw_error(ErrorKind::kInterrupted, "the index: stopped after embedding ", embedded_, " of ",
-                  to_embed_, " texts; the index is as it was");
-    const std::vector<float> fresh =
-        texts.empty() ? std::vector<float>() : model_.get_text_embedding_batch(texts);
-    embedded_ += std::ssize(texts);
-    if (!texts.empty() && to_embed_ > static_cast<std::int64_t>(kBlock))
-      log_info(str_cat("index: ", embedded_, " of ", to_embed_, " texts embedded"));
+      if (kept_[i] < 0) fresh_nodes.push_back(&contents_.nodes[i]);
+    const std::vector<float> fresh = embedder_.embed(fresh_nodes);
     std::size_t next = 0;
     for (std::size_t i = begin; i < end; ++i) {
       const float* from =
           kept_[i] < 0 ? fresh.data() + width * next++ : old_->vectors().data() + width * kept_[i];
-      if (!std::all_of(from, from + width, [](float x) { return std::isfinite(x); }))
-        throw_error(ErrorKind::kData, model_.model_name(), ": the vector of node '",
-                    contents_.nodes[i].id,
-                    "' holds NaN or infinity; the model's weights are not usable");
       std::copy_n(from, width, out.data() + (i - begin) * width);
     }
   }
@@ -108,9 +96,8 @@ class VectorSource {
   const IndexContents& contents_;
   const IndexGeneration* old_;
   std::vector<std::int64_t> kept_;
-  const BaseEmbedding& model_;
-  const std::function<bool()>& stop_requested_;
-  std::int64_t to_embed_, embedded_ = 0;
+  std::int64_t to_embed_;
+  NodeEmbedder embedder_;
 };
 
 std::string_view bytes_of(std::span<const float> numbers) {
@@ -263,7 +250,6 @@ std::int64_t IndexWriter::write(const IndexContents& contents, const BaseEmbeddi
   });
 
   const std::size_t width = static_cast<std::size_t>(contents.space.dimension);
-  const bool has_graph = contents.approximate && !contents.nodes.empty();
   std::vector<float> all;  // for the graph
   manifest.vector_file = write_measured(out, "vectors.safetensors", [&](Measured& file) {
     file.put(manifest.vector_header());
@@ -272,10 +258,10 @@ std::int64_t IndexWriter::write(const IndexContents& contents, const BaseEmbeddi
       std::vector<float> block((end - begin) * width);
       source.read(begin, end, block);
       file.put(bytes_of(block));
-      if (has_graph) all.insert(all.end(), block.begin(), block.end());
+      if (contents.approximate) all.insert(all.end(), block.begin(), block.end());
     }
   });
-  if (has_graph) {
+  if (contents.approximate) {
     const std::string graph = make_graph(all, contents.space.dimension, manifest.vector_file.sha256,
                                          source.keeps_all_in_order() ? old : nullptr);
     manifest.graph_file =

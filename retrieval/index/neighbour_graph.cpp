@@ -22,6 +22,8 @@ constexpr int kBuildWidth = 200;   // candidates looked at when a row is added
 constexpr int kSearchWidth = 128;  // and in a search, or as many as are asked for
 constexpr std::uint32_t kQuery = std::numeric_limits<std::uint32_t>::max();
 
+constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();  // the library's -1
+
 // The library compares "elements"; ours are numbers of rows, and kQuery stands for this.
 thread_local const float* current_query = nullptr;
 
@@ -132,7 +134,7 @@ GraphFile GraphFile::check(std::span<const std::byte> file, const Fingerprint& v
   graph.entry = header.take<std::uint32_t>();
   if (std::memcmp(header.at(), binary(vectors_sha256).data(), 32) != 0)
     refuse(place, "it was built over other vectors than those beside it");
-  if (nodes == 0 || nodes > static_cast<std::uint64_t>(num_rows))
+  if (nodes > static_cast<std::uint64_t>(num_rows))
     refuse(place, "it names ", nodes, " nodes, the vectors are ", num_rows);
   if ((file.size() - kHeaderBytes) / (8 + kListBytes0) < nodes)
     refuse(place, file.size(), " bytes are too few for ", nodes, " nodes");
@@ -167,7 +169,8 @@ void GraphFile::read_levels(std::uint64_t nodes, const std::string& place) {
     if (levels[i] > max_level || levels[i] > NeighbourGraph::kMaxLevel)
       refuse(place, "node ", i, " has level ", levels[i], ", the highest is ", max_level);
   }
-  if (entry >= nodes || levels[entry] != max_level)
+  if (nodes == 0 ? max_level != kNone || entry != kNone
+                 : entry >= nodes || levels[entry] != max_level)
     refuse(place, "it is entered at node ", entry, ", which is not on level ", max_level);
 }
 

@@ -3,9 +3,10 @@
 // file is read and written here, because the library's own reader trusts what it reads (hnswlib
 // issue 673), and keeps a second copy of the vectors.
 //
-// File, little-endian: "ATTHNSW1", u64 nodes, u32 max_level, u32 entry node, SHA-256 of the vectors
-// file (32 bytes); u32 row[nodes], a permutation; u32 level[nodes]; u32 count and kLinks0 ids for
-// every node; then, node after node, u32 count and kLinks ids for each of its levels above 0.
+// File, little-endian: "ATTHNSW1", u64 nodes, u32 max_level, u32 entry node (both 2^32 - 1 where
+// there are no nodes), SHA-256 of the vectors file (32 bytes); u32 row[nodes], a permutation; u32
+// level[nodes]; u32 count and kLinks0 ids for every node; then, node after node, u32 count and
+// kLinks ids for each of its levels above 0.
 #pragma once
 
 #include <cstddef>

@@ -5,7 +5,7 @@ set -euo pipefail
 nm=$1
 shift
 foreign='FLAGS_|(^|[ :(])(google|sentencepiece|absl|Darts|fmt|spdlog|YAML|nlohmann|testing|CLI)::|(^| )(gumbo_|utf8proc_|nettle_|_nettle_)'
-public='attune::(add_callback|resolve_embed_model|VectorStoreIndex::load)\('  # what include/attune promises
+public='add_callback resolve_embed_model get_finetuned_model VectorStoreIndex::load'  # what include/attune promises
 status=0
 for file in "$@"; do
   exported=$("$nm" --dynamic --defined-only --demangle "$file")
@@ -15,16 +15,18 @@ for file in "$@"; do
     printf '%s has no hidden FLAGS_minloglevel: is sentencepiece linked into it?\n' "$file"
     status=1
   fi
-  if [[ $file == *.so ]] && (($(grep -cE "$public" <<<"$exported") != 3)); then
-    printf '%s does not export %s\n' "$file" "$public"
-    status=1
-  fi
+  for name in $public; do
+    if [[ $file == *.so ]] && ! grep -F " attune::$name(" <<<"$exported" >/dev/null; then
+      printf '%s does not export attune::%s\n' "$file" "$name"
+      status=1
+    fi
+  done
   if [[ -n $found ]]; then
     printf '%s exports:\n%s\n' "$file" "$found"
     status=1
   fi
-  if readelf --dynamic "$file" | grep -F 'libcurl'; then
-    printf '%s links libcurl, which is opened when it is needed (hazard 7)\n' "$file"
+  if readelf --dynamic "$file" | grep -E 'lib(curl|pq)'; then
+    printf '%s links a library that is opened when it is needed (hazard 7)\n' "$file"
     status=1
   fi
 done

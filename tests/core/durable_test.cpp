@@ -19,18 +19,13 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "tests/core/scratch.h"
+#include "tests/support/durable_hook.h"
 
 namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
 using Operation = DurableOperation;
-
-class Hook {  // removed at the end of its scope
- public:
-  explicit Hook(DurableHook hook) { set_durable_hook(std::move(hook)); }
-  ~Hook() { set_durable_hook({}); }
-};
 
 std::optional<Error> error_of(const std::function<void()>& call) {
   try {

@@ -24,18 +24,13 @@
 #include "core/log.h"
 #include "tests/core/scratch.h"
 #include "tests/fault/lossy_disk.h"
+#include "tests/support/durable_hook.h"
 
 namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
 using Operation = DurableOperation;
-
-class Hook {  // removed at the end of its scope
- public:
-  explicit Hook(DurableHook hook) { set_durable_hook(std::move(hook)); }
-  ~Hook() { set_durable_hook({}); }
-};
 
 // One way for an operation, number n of the writer's, to go wrong.
 struct Fault {

@@ -20,6 +20,7 @@
 #include "core/file.h"
 #include "retrieval/index/index_generation.h"
 #include "tests/core/scratch.h"
+#include "tests/support/durable_hook.h"
 #include "tests/support/fake_embedding.h"
 
 namespace attune {
@@ -33,12 +34,6 @@ std::vector<TextNode> make_nodes(int begin, int end) {
     nodes.push_back({"n" + std::to_string(i), "passage " + std::to_string(i)});
   return nodes;
 }
-
-class Hook {
- public:
-  explicit Hook(DurableHook hook) { set_durable_hook(std::move(hook)); }
-  ~Hook() { set_durable_hook({}); }
-};
 
 // Old: 30 nodes, with a graph. New: n0 to n9 gone, n30 to n44 there.
 class IndexFaults : public ::testing::Test {

@@ -156,6 +156,20 @@ TEST_F(Index, MayBecomeEmpty) {
   EXPECT_EQ(index.as_retriever(3).retrieve("x").size(), 1u);
 }
 
+TEST_F(Index, AnEmptyOneRemembersThatItWantsAGraph) {
+  IndexOptions options;
+  options.approximate = true;
+  make(make_nodes(0, 2), options).delete_nodes(std::vector<std::string>{"n0", "n1"});
+  make({}, options);
+  EXPECT_EQ(generation(), "generation-00000002") << "nothing differs";
+  auto again = VectorStoreIndex::load(directory_, model_);
+  EXPECT_TRUE(again.is_approximate());
+  EXPECT_TRUE(again.as_retriever(3).retrieve("x").empty());
+  again.insert(make_nodes(5, 7));
+  EXPECT_TRUE(VectorStoreIndex::load(directory_, model_).is_approximate());
+  EXPECT_EQ(again.as_retriever(3).retrieve("x").size(), 2u);
+}
+
 TEST_F(Index, ReadersKeepTheirGenerationUntilTheyReopen) {
   auto writer = make(make_nodes(0, 30));
   auto reader = VectorStoreIndex::load(directory_, model_);

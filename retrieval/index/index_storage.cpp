@@ -1,0 +1,17 @@
+#include "retrieval/index/index_storage.h"
+
+#include "retrieval/index/folder_storage.h"
+#include "retrieval/index/postgres_storage.h"
+
+namespace attune {
+
+std::shared_ptr<IndexStorage> IndexStorage::at(const std::string& place) {
+  if (is_postgres_place(place)) return std::make_shared<PostgresStorage>(place);
+  return std::make_shared<FolderStorage>(place);
+}
+
+IndexSpace space_to_keep(const IndexSpace* old, const BaseEmbedding& model, const IndexSpace& own) {
+  return old && is_query_adapter(model) && old->document_space == own.document_space ? *old : own;
+}
+
+}  // namespace attune

@@ -1,0 +1,33 @@
+// Embeds the texts that a new state of an index needs, block by block.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <attune/vector_store_index.h>
+
+namespace attune {
+
+class NodeEmbedder {
+ public:
+  static constexpr std::size_t kBlock = 1024;  // texts embedded and written at a time
+
+  // Of at most `total` texts, for telling how far it is. `stop_requested` is asked before each
+  // block: true is Error{kInterrupted}.
+  NodeEmbedder(const BaseEmbedding& model, const std::function<bool()>& stop_requested,
+               std::int64_t total);
+
+  // [nodes.size(), dimension]. Error{kData}: a vector that is not finite, with its node.
+  std::vector<float> embed(const std::vector<const TextNode*>& nodes);
+
+  std::int64_t embedded() const { return embedded_; }
+
+ private:
+  const BaseEmbedding& model_;
+  const std::function<bool()>& stop_requested_;
+  std::int64_t total_, embedded_ = 0;
+};
+
+}  // namespace attune
