@@ -64,15 +64,6 @@ struct RetrieverOptions {
   std::string device = "cpu";  // of the exact search in a folder: cpu, cuda or cuda:N
 };
 
-// Beside BaseEmbedding, of a model that turns the queries of a base whose documents are its own,
-// too, and so searches an index of the base.
-class ATTUNE_PUBLIC QueryAdapter {
- public:
-  virtual ~QueryAdapter() = default;
-  // query_space() of the base. Where it equals the model's own, the model is no such adapter.
-  virtual std::string base_query_space() const = 0;
-};
-
 class VectorIndexRetriever;
 
 // Copies are the same index. Thread-safe: a search sees one generation, whatever is written
@@ -90,6 +81,13 @@ class ATTUNE_PUBLIC VectorStoreIndex {
   // The newest state.
   static VectorStoreIndex load(const std::string& place, std::shared_ptr<const BaseEmbedding> model,
                                const IndexOptions& options = {});
+  // The same with Settings::embed_model() of each call: component kIndex where nodes are embedded,
+  // kRetriever where queries are (attune/settings.h). A model that does not fit is refused then.
+  static VectorStoreIndex from_documents(std::span<const TextNode> nodes,
+                                         const std::string& place,
+                                         const IndexOptions& options = {},
+                                         IndexChanges* changes = nullptr);
+  static VectorStoreIndex load(const std::string& place, const IndexOptions& options = {});
 
   VectorIndexRetriever as_retriever(int similarity_top_k = 2,
                                     const RetrieverOptions& options = {}) const;

@@ -65,8 +65,7 @@ void FolderStorage::adopt(Generation newer) const {
 }
 
 void FolderStorage::check(const IndexGeneration& generation, const IndexModel& model) const {
-  check_space(generation.manifest().space, generation.has_graph(), *model.embedding, model.name,
-              directory_);
+  check_space(generation.manifest().space, generation.has_graph(), model, directory_);
 }
 
 IndexStorage::Held FolderStorage::held() const {
@@ -93,9 +92,10 @@ bool FolderStorage::reopen(const IndexModel* model) {
 }
 
 std::vector<std::vector<NodeWithScore>> FolderStorage::search(
-    const IndexModel&, std::span<const float> queries, int k,
+    const IndexModel& model, std::span<const float> queries, int k,
     const RetrieverOptions& options) const {
   const Generation generation = current();
+  check(*generation, model);
   const auto found = generation->search(queries, k, options.exact, options.device);
   std::vector<std::vector<NodeWithScore>> nodes(found.size());
   for (std::size_t i = 0; i < found.size(); ++i)
@@ -108,8 +108,7 @@ IndexChanges FolderStorage::build(const IndexModel& model, const IndexSpace& own
   IndexWriter writer(directory_, IndexWriter::Damaged::kReplaced);
   const Generation old = writer.newest();
   IndexChanges made = compare(old.get(), nodes);
-  const IndexSpace space =
-      space_to_keep(old ? &old->manifest().space : nullptr, *model.embedding, own);
+  const IndexSpace space = space_to_keep(old ? &old->manifest().space : nullptr, model, own);
   const bool is_current = old && made.unchanged == std::ssize(nodes) && made.removed == 0 &&
                           same_order(*old, nodes) && old->manifest().space == space &&
                           old->has_graph() == approximate;

@@ -72,23 +72,13 @@ Json file_json(const IndexFile& file) { return {{"size", file.size}, {"sha256", 
 
 }  // namespace
 
-std::string base_query_space(const BaseEmbedding& model) {
-  const auto* adapter = dynamic_cast<const QueryAdapter*>(&model);
-  return adapter ? adapter->base_query_space() : model.query_space();
-}
-
-bool is_query_adapter(const BaseEmbedding& model) {
-  return model.query_space() != base_query_space(model);
-}
-
-IndexSpace IndexSpace::of(const BaseEmbedding& embedding, const std::string& model,
-                          const std::string& base, int max_length) {
-  return {model,
+IndexSpace IndexSpace::of(const IndexModel& model, const std::string& base, int max_length) {
+  return {model.name,
           base,
           max_length,
-          embedding.document_space(),
-          base_query_space(embedding),
-          embedding.dimension()};
+          model.document_space,
+          model.base_query_space,
+          model.embedding->dimension()};
 }
 
 std::string IndexManifest::to_json() const {
@@ -152,18 +142,18 @@ std::string IndexManifest::vector_header() const {
   return header + text;
 }
 
-void check_space(const IndexSpace& space, bool approximate, const BaseEmbedding& model,
-                 const std::string& name, const std::string& place) {
+void check_space(const IndexSpace& space, bool approximate, const IndexModel& model,
+                 const std::string& place) {
   std::string difference;
-  if (model.document_space() != space.document_space)
-    difference = str_cat("its document space is ", model.document_space().substr(0, 12),
+  if (model.document_space != space.document_space)
+    difference = str_cat("its document space is ", model.document_space.substr(0, 12),
                          ", the index's is ", space.document_space.substr(0, 12),
                          " (weights, tokenizer, pooling, normalisation, length, document prompt "
                          "and an adapter for documents decide it)");
-  else if (model.dimension() != space.dimension)
-    difference =
-        str_cat("its vectors have ", model.dimension(), " numbers, the index's ", space.dimension);
-  else if (!is_query_adapter(model) && model.query_space() != space.query_space)
+  else if (model.embedding->dimension() != space.dimension)
+    difference = str_cat("its vectors have ", model.embedding->dimension(),
+                         " numbers, the index's ", space.dimension);
+  else if (!model.is_query_adapter() && model.query_space != space.query_space)
     difference =
         "it puts another prompt before queries than the index's model (its documents are "
         "the same, so that a rebuild embeds nothing again)";
@@ -172,9 +162,9 @@ void check_space(const IndexSpace& space, bool approximate, const BaseEmbedding&
       str_cat(space.base.empty() ? "" : ", base '" + space.base + "'",
               space.max_length > 0 ? str_cat(", max_length ", space.max_length) : "");
   throw_error(ErrorKind::kData, place, ": this index was made with the model '", space.model, "'",
-              as_built, "; the model '", name, "' does not belong to it: ", difference,
+              as_built, "; the model '", model.name, "' does not belong to it: ", difference,
               ". Use the index's model, or rebuild: attune index build ", shell_word(place),
-              " --model ", shell_word(name), approximate ? " --approximate" : "");
+              " --model ", shell_word(model.name), approximate ? " --approximate" : "");
 }
 
 std::string CurrentGeneration::name() const { return generation_name(number); }

@@ -10,13 +10,9 @@
 
 #include "core/hash.h"
 #include "core/json.h"
+#include "retrieval/index/index_model.h"
 
 namespace attune {
-
-// query_space(), and of a query-only adapter its base's.
-std::string base_query_space(const BaseEmbedding& model);
-// Its queries lie in its base's document space, whatever prompt it was trained with.
-bool is_query_adapter(const BaseEmbedding& model);
 
 // The model whose vectors an index holds.
 struct IndexSpace {
@@ -26,8 +22,7 @@ struct IndexSpace {
   int dimension = 0;
 
   // Of a query-only adapter it is that of its base: the index is the base's.
-  static IndexSpace of(const BaseEmbedding& embedding, const std::string& model,
-                       const std::string& base, int max_length);
+  static IndexSpace of(const IndexModel& model, const std::string& base, int max_length);
   bool operator==(const IndexSpace&) const = default;
 };
 
@@ -51,10 +46,10 @@ struct IndexManifest {
   std::uint64_t vector_bytes() const;  // of the tensor
 };
 
-// Error{kData} where queries or documents of `model` (called `name`) do not belong to the vectors
-// of the index in `place`: both models, how they differ, and how to rebuild the index.
-void check_space(const IndexSpace& space, bool approximate, const BaseEmbedding& model,
-                 const std::string& name, const std::string& place);
+// Error{kData} where queries or documents of `model` do not belong to the vectors of the index in
+// `place`: both models, how they differ, and how to rebuild the index.
+void check_space(const IndexSpace& space, bool approximate, const IndexModel& model,
+                 const std::string& place);
 
 struct CurrentGeneration {
   std::int64_t number = 0;  // from 1

@@ -10,8 +10,8 @@ std::shared_ptr<IndexStorage> IndexStorage::at(const std::string& place) {
   return std::make_shared<FolderStorage>(place);
 }
 
-IndexSpace space_to_keep(const IndexSpace* old, const BaseEmbedding& model, const IndexSpace& own) {
-  return old && is_query_adapter(model) && old->document_space == own.document_space ? *old : own;
+IndexSpace space_to_keep(const IndexSpace* old, const IndexModel& model, const IndexSpace& own) {
+  return old && model.is_query_adapter() && old->document_space == own.document_space ? *old : own;
 }
 
 }  // namespace attune

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,13 +16,6 @@
 #include "retrieval/index/index_manifest.h"
 
 namespace attune {
-
-// The model that somebody comes with.
-struct IndexModel {
-  std::shared_ptr<const BaseEmbedding> embedding;
-  std::string name;  // in messages
-  std::function<bool()> stop_requested;
-};
 
 class IndexStorage {
  public:
@@ -50,6 +42,7 @@ class IndexStorage {
   // `model` where that is not null.
   virtual bool reopen(const IndexModel* model) = 0;
   // Of queries [n, dimension], k >= 1: score descending, equal scores by ascending id.
+  // Error{kData}: they are not of the index's space.
   virtual std::vector<std::vector<NodeWithScore>> search(const IndexModel& model,
                                                          std::span<const float> queries, int k,
                                                          const RetrieverOptions& options) const = 0;
@@ -64,6 +57,6 @@ class IndexStorage {
 
 // What an index that is built with `model` keeps as its space: `own`, but behind a query-only
 // adapter an index stays its base's.
-IndexSpace space_to_keep(const IndexSpace* old, const BaseEmbedding& model, const IndexSpace& own);
+IndexSpace space_to_keep(const IndexSpace* old, const IndexModel& model, const IndexSpace& own);
 
 }  // namespace attune

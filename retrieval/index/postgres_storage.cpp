@@ -212,8 +212,7 @@ void PostgresStorage::verify() const {
 
 bool PostgresStorage::reopen(const IndexModel* model) {
   const std::int64_t newest = read([&](PostgresTables&, const PostgresManifest& manifest) {
-    if (model)
-      check_space(manifest.space, manifest.approximate, *model->embedding, model->name, place_);
+    if (model) check_space(manifest.space, manifest.approximate, *model, place_);
     return manifest.generation;
   });
   const std::scoped_lock lock(mutex_);
@@ -224,7 +223,7 @@ std::vector<std::vector<NodeWithScore>> PostgresStorage::search(
     const IndexModel& model, std::span<const float> queries, int k,
     const RetrieverOptions& options) const {
   return read([&](PostgresTables& tables, const PostgresManifest& manifest) {
-    check_space(manifest.space, manifest.approximate, *model.embedding, model.name, place_);
+    check_space(manifest.space, manifest.approximate, model, place_);
     const int count = k > (1 << 30) ? k : k + kMargin;
     const bool approximate = manifest.approximate && !options.exact && count <= kMostCandidates;
     std::vector<std::vector<NodeWithScore>> found;
@@ -245,7 +244,7 @@ IndexChanges PostgresStorage::build(const IndexModel& model, const IndexSpace& o
   tables.lock();
   const std::optional<PostgresManifest> old = tables.manifest();
   PostgresManifest next;
-  next.space = space_to_keep(old ? &old->space : nullptr, *model.embedding, own);
+  next.space = space_to_keep(old ? &old->space : nullptr, model, own);
   next.generation = old ? old->generation + 1 : 1;
   next.nodes = std::ssize(nodes);
   next.approximate = approximate;
@@ -316,7 +315,7 @@ IndexChanges PostgresStorage::put(const IndexModel& model, std::span<const TextN
   PostgresTables tables(transaction, schema_, place_);
   tables.lock();
   PostgresManifest manifest = existing(tables, place_);
-  check_space(manifest.space, manifest.approximate, *model.embedding, model.name, place_);
+  check_space(manifest.space, manifest.approximate, model, place_);
   std::vector<std::string> ids;
   for (const TextNode& node : nodes) ids.push_back(node.id);
   std::unordered_map<std::string, PostgresNode> old;
@@ -363,7 +362,7 @@ IndexChanges PostgresStorage::remove(const IndexModel& model, std::span<const st
   PostgresTables tables(transaction, schema_, place_);
   tables.lock();
   PostgresManifest manifest = existing(tables, place_);
-  check_space(manifest.space, manifest.approximate, *model.embedding, model.name, place_);
+  check_space(manifest.space, manifest.approximate, model, place_);
   std::unordered_set<std::string> there;
   for (const PostgresNode& row : tables.with_ids(manifest, ids)) there.insert(row.node.id);
   for (const std::string& id : ids)
