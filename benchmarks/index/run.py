@@ -76,10 +76,11 @@ def brute_force(vectors, queries, k):
     unit = vectors.astype(np.float64)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     rows = []
-    for query in queries.astype(np.float64):
-        scores = (unit @ (query / np.linalg.norm(query))).astype(np.float32)
-        best = np.argpartition(-scores, 4 * k)[: 4 * k]
-        rows.append(best[np.lexsort((best, -scores[best]))][:k])
+    for block in np.array_split(queries.astype(np.float64), max(1, len(queries) // 64)):
+        block /= np.linalg.norm(block, axis=1, keepdims=True)
+        for scores in (block @ unit.T).astype(np.float32):
+            best = np.argpartition(-scores, 4 * k)[: 4 * k]
+            rows.append(best[np.lexsort((best, -scores[best]))][:k])
     return np.array(rows)
 
 
