@@ -200,7 +200,7 @@ TEST_F(PostgresIndex, OtherSpacesAreRefusedAndTheRebuildWorks) {
    public:
     std::string query_space() const override { return sha256("other queries"); }
   };
-  class Adapter : public OtherQueries, public QueryAdapter {
+  class Adapter : public OtherQueries {
    public:
     std::string base_query_space() const override { return FakeEmbedding::query_space(); }
   };
