@@ -31,6 +31,9 @@ class Statement {
       else if (const auto* text = std::get_if<std::string>(&value))
         code = sqlite3_bind_text64(statement, i + 1, text->data(), text->size(), SQLITE_TRANSIENT,
                                    SQLITE_UTF8);
+      else if (const auto* bytes = std::get_if<Database::Bytes>(&value))
+        code =
+            sqlite3_bind_blob64(statement, i + 1, bytes->data(), bytes->size(), SQLITE_TRANSIENT);
       if (code != SQLITE_OK) return false;
     }
     return true;
@@ -43,6 +46,10 @@ class Statement {
       if (type == SQLITE_TEXT)
         row[i] = std::string(reinterpret_cast<const char*>(sqlite3_column_text(statement, i)),
                              sqlite3_column_bytes(statement, i));
+      if (type == SQLITE_BLOB) {
+        const auto* begin = static_cast<const std::byte*>(sqlite3_column_blob(statement, i));
+        row[i] = Database::Bytes(begin, begin + sqlite3_column_bytes(statement, i));
+      }
     }
     return row;
   }

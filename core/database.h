@@ -4,6 +4,7 @@
 // every network's.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -15,7 +16,8 @@ namespace attune {
 
 class Database {
  public:
-  using Value = std::variant<std::nullptr_t, std::int64_t, std::string>;
+  using Bytes = std::vector<std::byte>;  // a BLOB
+  using Value = std::variant<std::nullptr_t, std::int64_t, std::string, Bytes>;
   using Row = std::vector<Value>;
 
   // Makes the file and its folders. Error{kResources}: it cannot be opened or written; {kData}: it

@@ -9,13 +9,13 @@
 #include <string>
 
 #include <attune/adapter.h>
-#include <attune/vector_store_index.h>
+#include <attune/base_embedding.h>
 
 #include "models/adapter_directory.h"
 
 namespace attune {
 
-class AdapterEmbeddingModel : public BaseEmbedding, public QueryAdapter {
+class AdapterEmbeddingModel : public BaseEmbedding {
  public:
   // Error{kData} where the adapter does not take the base's vectors, or with kQuery gives others
   // than fit the base's documents.

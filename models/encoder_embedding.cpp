@@ -65,8 +65,9 @@ std::string EncoderEmbedding::query_space() const {
   return sha256(document_space() + model_->prompt(Role::kQuery));
 }
 
-void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
-                             std::span<float> out) const {
+BaseEmbedding::Taken EncoderEmbedding::embed_counted(Role role,
+                                                     std::span<const std::string_view> texts,
+                                                     std::span<float> out) const {
   const c10::InferenceMode inference;
   const TokenizedTexts tokenized = model_->tokenize(role, texts, threads_);
   const int unpooled = model_->unpooled_tokens(role);
@@ -123,6 +124,7 @@ void EncoderEmbedding::embed(Role role, std::span<const std::string_view> texts,
     if (under_way.size() > 1) finish_first();
   }
   while (!under_way.empty()) finish_first();
+  return {.tokens = std::ssize(tokenized.ids)};
 }
 
 at::ScalarType parse_precision(const std::string& name) {

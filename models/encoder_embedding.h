@@ -32,7 +32,11 @@ class EncoderEmbedding : public BaseEmbedding {
 
  protected:
   void embed(Role role, std::span<const std::string_view> texts,
-             std::span<float> out) const override;
+             std::span<float> out) const override {
+    embed_counted(role, texts, out);
+  }
+  Taken embed_counted(Role role, std::span<const std::string_view> texts,
+                      std::span<float> out) const override;
 
  private:
   ForwardOptions forward_options() const;

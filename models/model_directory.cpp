@@ -412,7 +412,8 @@ std::string resolve_model_path(const std::string& model) {
     }
   throw_error(ErrorKind::kData, "model '", model, "' was not found; looked for: ", looked,
               ". attune never downloads: fetch it first, for example with `hf download ", name,
-              "`");
+              "`. Other ways to name a model: job-..., openai:MODEL@https://HOST/v1, vectors:FILE, "
+              "mock:DIMENSION, default, disabled");
 }
 
 }  // namespace attune

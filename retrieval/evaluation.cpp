@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include <attune/settings.h>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "core/parallel.h"
@@ -143,6 +145,10 @@ Evaluation evaluate(const BaseEmbedding& model, const EmbeddingQAFinetuneDataset
   add_missing_scores(evaluation, model.dimension(), query_vectors, corpus_vectors);
   evaluation.metrics = compute_metrics(evaluation.rankings, k);
   return evaluation;
+}
+
+Evaluation evaluate(const EmbeddingQAFinetuneDataset& dataset, const std::vector<int>& k) {
+  return evaluate(*Settings::embed_model(Settings::Component::kEvaluator), dataset, k);
 }
 
 Evaluation evaluate_bm25(const EmbeddingQAFinetuneDataset& dataset, const std::vector<int>& k) {

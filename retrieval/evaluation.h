@@ -38,6 +38,9 @@ struct Evaluation {
 Evaluation evaluate(const BaseEmbedding& model, const EmbeddingQAFinetuneDataset& dataset,
                     const std::vector<int>& k);
 
+// The same of Settings::embed_model(kEvaluator), attune/settings.h.
+Evaluation evaluate(const EmbeddingQAFinetuneDataset& dataset, const std::vector<int>& k);
+
 // The same with Bm25Index ("BM25"): passages that share no word with a query are not ranked, and of
 // what was not retrieved there is no score.
 Evaluation evaluate_bm25(const EmbeddingQAFinetuneDataset& dataset, const std::vector<int>& k);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/config_reader.h"
+#include "data/generation/default_llm.h"
 #include "data/generation/llm_config.h"
 #include "data/generation/offline_generators.h"
 #include "data/generation/question_datasets.h"
@@ -41,8 +42,16 @@ struct GenerateConfig {
     f.section("filters", filters, "which questions are dropped");
     has_llm = has_llm || f.has("llm");
     if (has_llm) f.section("llm", llm, "the language model of method llm");
-    if (method == "llm" && !has_llm)
-      f.mistake("method", "generate.method llm without a language model: give generate.llm");
+    if (method == "llm" && !has_llm) {
+      if (const auto chosen = default_llm()) {
+        llm = *chosen;
+        has_llm = true;
+      } else {
+        f.mistake("method",
+                  "generate.method llm without a language model: give generate.llm, or export "
+                  "ATTUNE_LLM=MODEL@https://HOST/v1?api_key_env=NAME");
+      }
+    }
     split.visit(f);
     f.no_effect("generators", method != "offline", "generate.method is " + method);
     f.no_effect("llm", method != "llm", "generate.method is " + method);

@@ -14,9 +14,9 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/request_pace.h"
 #include "data/generation/answer_journal.h"
 #include "data/generation/llm_openai.h"
-#include "data/generation/llm_pace.h"
 #include "data/generation/question_parser.h"
 #include "data/generation/question_prompt.h"
 
@@ -85,7 +85,7 @@ class Asking {
   int questions_per_passage_;
   AnswerJournal& journal_;
   std::uint64_t seed_;
-  LlmPace pace_;
+  RequestPace pace_;
   const std::vector<std::int64_t>* rows_ = nullptr;
   std::atomic<std::int64_t> next_{0};
   std::atomic<bool> give_up_{false};

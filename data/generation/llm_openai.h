@@ -4,16 +4,13 @@
 // What a server does not know is left out from then on, and said once: response_format with
 // llm.structured auto, max_tokens (newer models of OpenAI want max_completion_tokens), temperature
 // (models that reason refuse it). Such a server tells it with 400 or 422 and the name of the field.
-//
-// The key goes into one header of the requests and nowhere else. Servers repeat keys in what they
-// answer: [key] stands for it, and for any part of 8 characters, in everything that leaves here.
+// The key is kept as core/openai_server.h says.
 #pragma once
 
 #include <atomic>
 #include <string>
-#include <string_view>
 
-#include "core/http_client.h"
+#include "core/openai_server.h"
 #include "data/generation/llm.h"
 #include "data/generation/llm_config.h"
 
@@ -23,8 +20,7 @@ class OpenAILike : public LLM {
  public:
   // Reads the key. Error{kConfig}: no such variable, an empty or impossible key.
   explicit OpenAILike(const LlmConfig& config);
-  // Error{kConfig}: the server refuses the key (401, 403), knows no such model or address (404),
-  // points elsewhere (3xx), has no certificate that is trusted, or wants to be paid first.
+  // Error{kConfig} as OpenAIServer::judge().
   Completion complete(const ChatRequest& request, const StopRequested& stop) override;
 
  private:
@@ -34,13 +30,10 @@ class OpenAILike : public LLM {
   bool concede(const HttpResult& result, unsigned fields);
   Completion read(const HttpResult& result) const;
   Completion read_answer(const HttpResult& result) const;
-  std::string said(const HttpResult& result) const;
-  std::string masked(std::string_view text) const;  // for messages
 
   LlmConfig config_;
-  std::string address_, key_;
+  OpenAIServer server_;
   std::atomic<unsigned> fields_;
-  HttpClient http_;
 };
 
 // Where requests go: `url` with /chat/completions, and /v1 before it where `url` has no path.

@@ -59,15 +59,6 @@ struct RetrieverOptions {
   std::string device = "cpu";  // of the exact search: cpu, cuda or cuda:N
 };
 
-// Beside BaseEmbedding, of a model that turns the queries of a base whose documents are its own,
-// too, and so searches an index of the base.
-class ATTUNE_PUBLIC QueryAdapter {
- public:
-  virtual ~QueryAdapter() = default;
-  // query_space() of the base. Where it equals the model's own, the model is no such adapter.
-  virtual std::string base_query_space() const = 0;
-};
-
 class VectorIndexRetriever;
 
 // Copies are the same index. Thread-safe: a search sees one generation, whatever is written
@@ -87,6 +78,13 @@ class ATTUNE_PUBLIC VectorStoreIndex {
   static VectorStoreIndex load(const std::string& directory,
                                std::shared_ptr<const BaseEmbedding> model,
                                const IndexOptions& options = {});
+  // The same with Settings::embed_model() of each call: component kIndex where nodes are embedded,
+  // kRetriever where queries are (attune/settings.h). A model that does not fit is refused then.
+  static VectorStoreIndex from_documents(std::span<const TextNode> nodes,
+                                         const std::string& directory,
+                                         const IndexOptions& options = {},
+                                         IndexChanges* changes = nullptr);
+  static VectorStoreIndex load(const std::string& directory, const IndexOptions& options = {});
 
   VectorIndexRetriever as_retriever(int similarity_top_k = 2,
                                     const RetrieverOptions& options = {}) const;

@@ -82,13 +82,8 @@ std::string in_shell(const std::string& word) {
 
 }  // namespace
 
-std::string base_query_space(const BaseEmbedding& model) {
-  const auto* adapter = dynamic_cast<const QueryAdapter*>(&model);
-  return adapter ? adapter->base_query_space() : model.query_space();
-}
-
 bool is_query_adapter(const BaseEmbedding& model) {
-  return model.query_space() != base_query_space(model);
+  return model.query_space() != model.base_query_space();
 }
 
 IndexSpace IndexSpace::of(const BaseEmbedding& embedding, const std::string& model,
@@ -97,7 +92,7 @@ IndexSpace IndexSpace::of(const BaseEmbedding& embedding, const std::string& mod
           base,
           max_length,
           embedding.document_space(),
-          base_query_space(embedding),
+          embedding.base_query_space(),
           embedding.dimension()};
 }
 

@@ -13,8 +13,6 @@
 
 namespace attune {
 
-// query_space(), and of a query-only adapter its base's.
-std::string base_query_space(const BaseEmbedding& model);
 // Its queries lie in its base's document space, whatever prompt it was trained with.
 bool is_query_adapter(const BaseEmbedding& model);
 

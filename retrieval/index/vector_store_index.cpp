@@ -1,3 +1,4 @@
+#include <attune/settings.h>
 #include <attune/vector_store_index.h>
 
 #include <mutex>
@@ -13,6 +14,7 @@ namespace attune {
 namespace {
 
 using Generation = std::shared_ptr<const IndexGeneration>;
+using Model = std::shared_ptr<const BaseEmbedding>;
 
 std::vector<TextNode> nodes_of(const IndexGeneration& generation) {
   std::vector<TextNode> nodes;
@@ -60,8 +62,8 @@ struct VectorStoreIndex::State {
   State(std::string directory_, std::shared_ptr<const BaseEmbedding> model_,
         const IndexOptions& options)
       : directory(std::move(directory_)),
-        model(std::move(model_)),
-        name(options.model.empty() ? model->model_name() : options.model),
+        given(std::move(model_)),
+        given_name(options.model),
         stop_requested(options.stop_requested),
         wants_graph(options.approximate) {}
 
@@ -73,8 +75,26 @@ struct VectorStoreIndex::State {
     const std::lock_guard lock(mutex);
     if (!current || newer->current().number > current->current().number) current = std::move(newer);
   }
-  void check(const IndexGeneration& generation) const {
-    check_space(generation.manifest(), *model, name, directory);
+  // The model that was given, or that of Settings.
+  Model model(Settings::Component component) const {
+    return given ? given : Settings::embed_model(component);
+  }
+  std::string name_of(const Model& model) const {  // in messages
+    return given_name.empty() ? model->model_name() : given_name;
+  }
+  void check(const IndexGeneration& generation, const Model& model) const {
+    check_space(generation.manifest(), *model, name_of(model), directory);
+  }
+  // Once for each generation and model: the space is a hash of all weights.
+  void check_once(const Generation& generation, const Model& model) const {
+    {
+      const std::lock_guard lock(mutex);
+      if (checked_generation == generation && checked_model == model) return;
+    }
+    check(*generation, model);
+    const std::lock_guard lock(mutex);
+    checked_generation = generation;
+    checked_model = model;
   }
 
   // One new generation: `change` turns the nodes of the newest one into those of the next, and
@@ -85,7 +105,8 @@ struct VectorStoreIndex::State {
     const Generation old = writer.newest();
     if (!old)
       throw_error(ErrorKind::kData, directory, ": the index is gone; make it with from_documents");
-    check(*old);
+    const Model embedding = model(Settings::Component::kIndex);
+    check(*old, embedding);
     adopt(old);
     std::vector<TextNode> nodes = nodes_of(*old);
     const bool differs = change(*old, nodes);
@@ -93,20 +114,22 @@ struct VectorStoreIndex::State {
     if (!differs) return changes;
     changes.embedded =
         writer.write({nodes, old->manifest().space, old->manifest().graph_file || wants_graph},
-                     *model, stop_requested);
+                     *embedding, stop_requested);
     adopt(writer.newest());
     return changes;
   }
 
   const std::string directory;
-  const std::shared_ptr<const BaseEmbedding> model;
-  const std::string name;  // of the model, in messages
+  const Model given;  // null: that of Settings, at each call
+  const std::string given_name;
   const std::function<bool()> stop_requested;
   const bool wants_graph;
 
  private:
   mutable std::mutex mutex;
   Generation current;
+  mutable Generation checked_generation;
+  mutable Model checked_model;
 };
 
 VectorStoreIndex VectorStoreIndex::from_documents(std::span<const TextNode> nodes,
@@ -116,12 +139,14 @@ VectorStoreIndex VectorStoreIndex::from_documents(std::span<const TextNode> node
                                                   IndexChanges* changes) {
   const std::vector<TextNode> checked = checked_nodes(nodes);
   auto state = std::make_shared<State>(directory, std::move(model), options);
+  const Model embedding = state->model(Settings::Component::kIndex);
   IndexWriter writer(directory, IndexWriter::Damaged::kReplaced);
   const Generation old = writer.newest();
-  IndexSpace space = IndexSpace::of(*state->model, state->name, options.base, options.max_length);
+  IndexSpace space =
+      IndexSpace::of(*embedding, state->name_of(embedding), options.base, options.max_length);
   IndexChanges made = compare(old.get(), checked);
   // Behind a query-only adapter the index stays its base's.
-  if (old && is_query_adapter(*state->model) &&
+  if (old && is_query_adapter(*embedding) &&
       old->manifest().space.document_space == space.document_space)
     space = old->manifest().space;
   const bool has_graph = old && (old->has_graph() || old->size() == 0);
@@ -130,7 +155,7 @@ VectorStoreIndex VectorStoreIndex::from_documents(std::span<const TextNode> node
                           has_graph == (options.approximate || old->size() == 0);
   if (!is_current)
     made.embedded =
-        writer.write({checked, space, options.approximate}, *state->model, options.stop_requested);
+        writer.write({checked, space, options.approximate}, *embedding, options.stop_requested);
   state->adopt(writer.newest());
   if (changes) *changes = made;
   return VectorStoreIndex(std::move(state));
@@ -141,9 +166,20 @@ VectorStoreIndex VectorStoreIndex::load(const std::string& directory,
                                         const IndexOptions& options) {
   auto state = std::make_shared<State>(directory, std::move(model), options);
   const Generation newest = IndexGeneration::open(directory);
-  state->check(*newest);
+  if (state->given) state->check(*newest, state->given);
   state->adopt(newest);
   return VectorStoreIndex(std::move(state));
+}
+
+VectorStoreIndex VectorStoreIndex::from_documents(std::span<const TextNode> nodes,
+                                                  const std::string& directory,
+                                                  const IndexOptions& options,
+                                                  IndexChanges* changes) {
+  return from_documents(nodes, nullptr, directory, options, changes);
+}
+
+VectorStoreIndex VectorStoreIndex::load(const std::string& directory, const IndexOptions& options) {
+  return load(directory, nullptr, options);
 }
 
 VectorIndexRetriever VectorStoreIndex::as_retriever(int similarity_top_k,
@@ -196,7 +232,7 @@ IndexChanges VectorStoreIndex::refresh(std::span<const TextNode> nodes) {
 bool VectorStoreIndex::reopen() {
   const Generation newest = IndexGeneration::open(state_->directory);
   if (newest->current().number == state_->generation()->current().number) return false;
-  state_->check(*newest);
+  if (state_->given) state_->check(*newest, state_->given);
   state_->adopt(newest);
   return true;
 }
@@ -214,7 +250,9 @@ std::vector<NodeWithScore> VectorIndexRetriever::retrieve(std::string_view query
 std::vector<std::vector<NodeWithScore>> VectorIndexRetriever::retrieve_batch(
     std::span<const std::string_view> queries) const {
   const Generation generation = state_->generation();
-  const std::vector<float> vectors = state_->model->get_query_embedding_batch(queries);
+  const Model model = state_->model(Settings::Component::kRetriever);
+  if (!state_->given) state_->check_once(generation, model);
+  const std::vector<float> vectors = model->get_query_embedding_batch(queries);
   const auto found = generation->search(vectors, k_, options_.exact, options_.device);
   std::vector<std::vector<NodeWithScore>> nodes(found.size());
   for (std::size_t i = 0; i < found.size(); ++i)

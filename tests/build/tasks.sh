@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tasks.sh SOURCE BUILD: the script of each page in docs/tasks runs as it stands there, with a tiny model; the program
-# of docs/examples/embed is built and run; what docs/migration.md calls a setting is one.
+# of docs/examples/embed and that of docs/examples/serving are built and run; what docs/migration.md calls a setting is one.
 set -euo pipefail
 source_folder=$1
 build_folder=$2
@@ -32,6 +32,14 @@ nearest/nearest "local:$BASE" "the ship" "a rope" "the ship" >nearest.txt
 code=0
 nearest/nearest "$work/nothing" a b 2>nearest.err || code=$?
 [[ $code == 1 && $(<nearest.err) == *"$work/nothing"* ]] || { echo "code $code"; cat nearest.err; exit 1; }
+
+cmake -G Ninja -S "$source_folder/docs/examples/serving" -B serving -Dattune_DIR="$build_folder" >configure.log ||
+  { cat configure.log; exit 1; }
+cmake --build serving >build.log || { cat build.log; exit 1; }
+serving/serving "local:$BASE" mock:32 "$work/serving" >serving.txt || { cat serving.txt; exit 1; }
+for line in "A rope is spliced." "asked for 2 texts, computed 1" "refused: $work" "similarity 1.000"; do
+  [[ $(<serving.txt) == *"$line"* ]] || { echo "no '$line' in:"; cat serving.txt; exit 1; }
+done
 
 attune config doc >configuration.md
 grep -oE '`(train|generate|data|model|adapter|evaluate)\.[a-z_.]+`' "$source_folder/docs/migration.md" | tr -d '`' | sort -u |

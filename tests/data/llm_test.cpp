@@ -17,8 +17,8 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/request_pace.h"
 #include "data/generation/llm_openai.h"
-#include "data/generation/llm_pace.h"
 #include "tests/support/fake_llm_server.h"
 
 namespace attune {
@@ -370,8 +370,8 @@ TEST_F(LlmTest, KeepsToTheLimitsAMinute) {
   EXPECT_LT(seconds, 5.0);
 }
 
-TEST(LlmPace, CountsTokensThatWereUsed) {
-  LlmPace pace(0, 60'000);  // a thousand a second
+TEST(RequestPace, CountsTokensThatWereUsed) {
+  RequestPace pace(0, 60'000);  // a thousand a second
   const auto never = [] { return false; };
   const auto began = std::chrono::steady_clock::now();
   EXPECT_TRUE(pace.wait_turn(100, never));
@@ -384,7 +384,7 @@ TEST(LlmPace, CountsTokensThatWereUsed) {
   EXPECT_FALSE(pace.wait_turn(100, [] { return true; }));
 }
 
-TEST(LlmPace, BacksOffExponentiallyWithReproducibleJitter) {
+TEST(RequestPace, BacksOffExponentiallyWithReproducibleJitter) {
   std::set<double> seen;
   for (int attempt = 1; attempt < 12; ++attempt) {
     const double whole = std::min(60.0, std::exp2(attempt - 1));

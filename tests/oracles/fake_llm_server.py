@@ -20,16 +20,25 @@ may hold
     huge         so many bytes
     refuse       [field, ...]: 400 that names the field where the request has it
 
+To a request with `input` (POST /embeddings) it answers vectors drawn from the texts, the last
+first, as base64 where that is asked for; a step may then hold
+
+    dimension    numbers of a vector (default: the request's `dimensions`, else 4)
+    numbers      true: numbers whatever is asked for
+    data         changes of the answer's rows: "fewer", "twice" (an index), "nan"
+
 The log, one JSON object a line and a request, written before it is answered: `passage` (the first
 16 digits of the SHA-256 of what stands between the prompt's two lines of dashes: attune's passage
-id), `number`, `fields` (of the request), `key` (whether one was sent), `path`.
+id), `number`, `fields` (of the request), `key` (whether one was sent), `path`, `input`.
 """
 import argparse
+import base64
 import email.utils
 import hashlib
 import http.server
 import json
 import ssl
+import struct
 import sys
 import threading
 import time
@@ -40,6 +49,28 @@ LINE = "\n" + 21 * "-" + "\n"
 def passage_id(prompt):
     parts = prompt.split(LINE)
     return hashlib.sha256(parts[1].encode()).hexdigest()[:16] if len(parts) == 3 else ""
+
+
+def vector_of(text, dimension):
+    digest = hashlib.sha256(text.encode()).digest()
+    return [(digest[i % 32] - 128) / 128 for i in range(dimension)]
+
+
+def rows_of(request, step):
+    dimension = step.get("dimension", request.get("dimensions", 4))
+    rows = []
+    for index, text in enumerate(request["input"]):
+        vector = vector_of(text, dimension)
+        if step.get("data") == "nan":
+            vector[0] = float("nan")
+        if request.get("encoding_format") == "base64" and not step.get("numbers"):
+            vector = base64.b64encode(struct.pack(f"<{dimension}f", *vector)).decode()
+        rows.append({"object": "embedding", "index": index, "embedding": vector})
+    if step.get("data") == "fewer":
+        rows.pop()
+    if step.get("data") == "twice":
+        rows[-1]["index"] = 0
+    return rows[::-1]
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -76,13 +107,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         request = json.loads(body)
-        prompt = request["messages"][-1]["content"]
+        prompt = request["messages"][-1]["content"] if "messages" in request else ""
         key = self.headers.get("Authorization", "").removeprefix("Bearer ")
         asked = {
             "passage": passage_id(prompt),
             "fields": sorted(request),
             "key": bool(key),
             "path": self.path,
+            "input": request.get("input", []),
         }
         number = self.server.note(asked)
         step = self.server.step(number, asked)
@@ -101,6 +133,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send(step["status"], text, step.get("headers", {}))
         if "raw" in step:
             return self.send(200, step["raw"], content_type=step.get("content_type"))
+        if "input" in request:
+            answer = {
+                "object": "list",
+                "data": rows_of(request, step),
+                "model": request["model"] + "x" * step.get("huge", 0),
+                "usage": {"prompt_tokens": 10 * len(request["input"])},
+            }
+            return self.send(200, json.dumps(answer), cut=step.get("cut"))
         text = step.get("answer", f"1. What is {number}a?\n2. What is {number}b?")
         text += "x" * step.get("huge", 0)
         completion = {

@@ -12,10 +12,10 @@ namespace attune {
 
 // Token buckets that hold one request: requests are spread evenly, never sent in a burst at the
 // minute's start. Thread-safe.
-class LlmPace {
+class RequestPace {
  public:
   using Clock = std::chrono::steady_clock;
-  LlmPace(int requests_per_minute, int tokens_per_minute);  // 0: no limit
+  RequestPace(int requests_per_minute, int tokens_per_minute);  // 0: no limit
 
   // Waits for the turn of a request of about so many tokens. False: `stop` came true meanwhile.
   bool wait_turn(std::int64_t tokens, const StopRequested& stop);

@@ -1,4 +1,4 @@
-#include "data/generation/llm_pace.h"
+#include "core/request_pace.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,19 +11,20 @@ namespace {
 constexpr double kLongestBackoff = 60;
 constexpr auto kLook = std::chrono::milliseconds(50);
 
-LlmPace::Clock::duration seconds(double count) {
-  return std::chrono::duration_cast<LlmPace::Clock::duration>(std::chrono::duration<double>(count));
+RequestPace::Clock::duration seconds(double count) {
+  return std::chrono::duration_cast<RequestPace::Clock::duration>(
+      std::chrono::duration<double>(count));
 }
 
 double per(int a_minute) { return a_minute > 0 ? 60.0 / a_minute : 0; }
 
 }  // namespace
 
-LlmPace::LlmPace(int requests_per_minute, int tokens_per_minute)
+RequestPace::RequestPace(int requests_per_minute, int tokens_per_minute)
     : seconds_per_request_(per(requests_per_minute)), seconds_per_token_(per(tokens_per_minute)) {}
 
 // A bucket that holds one request is a time from which on it is full again.
-bool LlmPace::wait_turn(std::int64_t tokens, const StopRequested& stop) {
+bool RequestPace::wait_turn(std::int64_t tokens, const StopRequested& stop) {
   while (true) {
     double left = 0;
     {
@@ -42,23 +43,23 @@ bool LlmPace::wait_turn(std::int64_t tokens, const StopRequested& stop) {
   }
 }
 
-void LlmPace::correct(std::int64_t requests, std::int64_t tokens) {
+void RequestPace::correct(std::int64_t requests, std::int64_t tokens) {
   const std::scoped_lock lock(mutex_);
   requests_free_ += seconds(seconds_per_request_ * static_cast<double>(requests));
   tokens_free_ += seconds(seconds_per_token_ * static_cast<double>(tokens));
 }
 
-void LlmPace::pause(double count) {
+void RequestPace::pause(double count) {
   const std::scoped_lock lock(mutex_);
   paused_until_ = std::max(paused_until_, Clock::now() + seconds(count));
 }
 
 bool wait_for(double count, const StopRequested& stop) {
-  const LlmPace::Clock::time_point end = LlmPace::Clock::now() + seconds(count);
+  const RequestPace::Clock::time_point end = RequestPace::Clock::now() + seconds(count);
   while (!stop()) {
-    const auto left = end - LlmPace::Clock::now();
-    if (left <= LlmPace::Clock::duration::zero()) return true;
-    std::this_thread::sleep_for(std::min<LlmPace::Clock::duration>(left, kLook));
+    const auto left = end - RequestPace::Clock::now();
+    if (left <= RequestPace::Clock::duration::zero()) return true;
+    std::this_thread::sleep_for(std::min<RequestPace::Clock::duration>(left, kLook));
   }
   return false;
 }
