@@ -196,6 +196,21 @@ std::optional<Job> JobRegistry::take() {
   });
 }
 
+Job JobRegistry::take_over(const std::string& id, const std::string& from) {
+  return database_.transaction([&] {
+    const Job job = get(id);
+    const auto taken = database_.run(
+        "UPDATE jobs SET process = ? WHERE id = ? AND status = 'running' AND process = ? "
+        "RETURNING id",
+        {this_process(), job.id, from});
+    if (taken.empty())
+      throw_error(ErrorKind::kConfig, "job ", job.id, " is ", name_of(job.status),
+                  " and not held by the process that hands it over; `attune jobs show ", job.id,
+                  "` tells where it is");
+    return job;
+  });
+}
+
 Job JobRegistry::begin_again(const std::string& id) {
   return change(id, JobStatus::kRunning, "info", "begun again");
 }

@@ -70,6 +70,9 @@ class JobRegistry {
   Job begin(const JobRequest& request);   // running, in this process
   // The oldest queued one, now running in this process.
   std::optional<Job> take();
+  // One that runs in the process `from` (core/process_identity.h), now in this one: so a worker
+  // hands a job that it has taken to a process of the job's own.
+  Job take_over(const std::string& id, const std::string& from);
   // A queued, failed or interrupted one, now running in this process.
   Job begin_again(const std::string& id);
   Job queue_again(const std::string& id);

@@ -6,12 +6,15 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/process_identity.h"
 #include "pipeline/job_request.h"
 
 namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kGivenJob = "ATTUNE_TAKE_JOB";
 
 // Each change is on disk before it counts: not for every step of a small model.
 constexpr std::chrono::seconds kBetween{1};
@@ -37,11 +40,13 @@ void RecordedJob::tell(const Action& action) {
 }
 
 RecordedJob::RecordedJob(const RunConfig& config) {
-  const char* given = std::getenv("ATTUNE_JOB");
   const std::string path = JobRegistry::default_path();
-  if (given) {  // whoever has submitted it waits for its end: here the registry must work
+  if (const char* given = std::getenv(kGivenJob)) {
+    id_ = given;
+    ::unsetenv(kGivenJob);
+    // Whoever has submitted it waits for its end: here the registry must work.
     registry_ = std::make_unique<JobRegistry>(path);
-    id_ = registry_->begin_again(given).id;
+    registry_->take_over(id_, parent_process());
     return;
   }
   try {

@@ -27,8 +27,8 @@ Json evaluation_metrics(const RunConfig& config);
 
 class RecordedJob : public Callback {
  public:
-  // Begins a job, or takes up the one that ATTUNE_JOB names (a queued, failed or interrupted one:
-  // `attune jobs worker` starts it so).
+  // Begins a job, or takes over the one that ATTUNE_TAKE_JOB names, with which `attune jobs worker`
+  // starts it; the variable is gone then, so that no process started from here has it.
   explicit RecordedJob(const RunConfig& config);
   RecordedJob(const RecordedJob&) = delete;
   RecordedJob& operator=(const RecordedJob&) = delete;
