@@ -79,6 +79,15 @@ TEST_F(Jobs, TwoWorkersDoEachJobOnceAndGoOnAfterOneThatCannotBegin) {
       << job(broken);
 }
 
+TEST_F(Jobs, ARunThatHasNothingToDoIsNoJob) {
+  ASSERT_EQ(run({"run", "tiny.yaml"}).code, 0);
+  ASSERT_EQ(run({"run", "tiny.yaml"}).code, 0);
+  EXPECT_EQ(run({"jobs", "list", "--json"}).last_line().size(), 1u);
+  const std::string submitted = submit();
+  ASSERT_EQ(run({"jobs", "worker", "--drain"}).code, 0);
+  EXPECT_EQ(job(submitted)["status"], "succeeded") << "whoever has submitted it waits for it";
+}
+
 TEST_F(Jobs, AModelThatIsNotReadyIsRefusedByIdAndStatus) {
   const auto expect_refused = [&](const std::string& id, const std::string& status, int code) {
     const Outcome outcome = embed(id);
