@@ -1,5 +1,7 @@
 #include "models/job_model.h"
 
+#include <filesystem>
+
 #include <attune/jobs.h>
 
 #include "core/error.h"
@@ -45,6 +47,12 @@ std::optional<std::string> path_of_job_model(const std::string& name) {
   const std::optional<Job> job = JobRegistry(path).find(name);
   if (!job) return std::nullopt;
   return artifact_of(*job);
+}
+
+bool is_hub_name(const std::string& model) {
+  std::error_code ignored;
+  return !model.starts_with("local:") && !std::filesystem::is_directory(model, ignored) &&
+         !path_of_job_model(model);
 }
 
 std::shared_ptr<const BaseEmbedding> get_finetuned_model(const std::string& job,

@@ -11,4 +11,8 @@ namespace attune {
 // gone.
 std::optional<std::string> path_of_job_model(const std::string& name);
 
+// Whether a name of a model means the same on other machines: a hub's name, no directory, and no id
+// of a job or model.
+bool is_hub_name(const std::string& model);
+
 }  // namespace attune
