@@ -150,13 +150,14 @@ TEST_F(JobRegistryTest, AJobWhoseProcessIsGoneIsInterrupted) {
 }
 
 TEST_F(JobRegistryTest, IsHandedOverByTheProcessThatHasItAndByNoOther) {
-  JobRegistry registry(path_);
-  registry.submit(request());
-  const std::string id = registry.take()->id;
-  EXPECT_NE(message_of([&] { registry.take_over(id, "another process"); }).find("is running"),
-            std::string::npos);
+  const std::string id = JobRegistry(path_).submit(request()).id;
+  JobRegistry(path_).take();
+  EXPECT_NE(
+      message_of([&] { JobRegistry(path_).take_over(id, "another process"); }).find("is running"),
+      std::string::npos);
   // A child takes it over and ends: the job ran there, not here.
   ASSERT_EQ(in_another_process([&] { JobRegistry(path_).take_over(id, parent_process()); }), 0);
+  JobRegistry registry(path_);
   EXPECT_EQ(registry.find(id)->status, kInterrupted);
   EXPECT_NE(message_of([&] { registry.take_over(id, this_process()); }).find("is interrupted"),
             std::string::npos);
