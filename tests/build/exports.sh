@@ -5,7 +5,7 @@ set -euo pipefail
 nm=$1
 shift
 foreign='FLAGS_|(^|[ :(])(google|sentencepiece|absl|Darts|fmt|spdlog|YAML|nlohmann|testing|CLI)::|(^| )(gumbo_|utf8proc_|nettle_|_nettle_)'
-public='attune::(add_callback|resolve_embed_model|VectorStoreIndex::load)\('  # what include/attune promises
+public='attune::(add_callback|resolve_embed_model|VectorStoreIndex::load|AliasedModel::request)\('  # what include/attune promises
 status=0
 for file in "$@"; do
   exported=$("$nm" --dynamic --defined-only --demangle "$file")
@@ -15,7 +15,7 @@ for file in "$@"; do
     printf '%s has no hidden FLAGS_minloglevel: is sentencepiece linked into it?\n' "$file"
     status=1
   fi
-  if [[ $file == *.so ]] && (($(grep -cE "$public" <<<"$exported") != 3)); then
+  if [[ $file == *.so ]] && (($(grep -cE "$public" <<<"$exported") != 4)); then
     printf '%s does not export %s\n' "$file" "$public"
     status=1
   fi
