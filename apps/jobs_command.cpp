@@ -1,24 +1,15 @@
 #include "apps/jobs_command.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <csignal>
-#include <cstring>
 #include <ctime>
 #include <functional>
 #include <map>
 #include <thread>
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
+#include "apps/jobs_worker.h"
 #include "apps/standard_output.h"
 #include "core/error.h"
 #include "core/job_registry.h"
-#include "core/log.h"
 #include "pipeline/job_request.h"
 
 namespace attune {
@@ -161,62 +152,6 @@ void for_each_given(const Arguments& arguments,
   for (const std::string& id : arguments.positionals()) action(id);
 }
 
-// Runs `words` with two more variables in its environment, and waits. Stopping this process stops
-// it too.
-int run_child(const std::vector<std::string>& words, const std::string& folder, const Job& job) {
-  static volatile pid_t child = 0;
-  std::vector<char*> argv;
-  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  ::setenv("ATTUNE_JOB", job.id.c_str(), 1);
-  ::setenv("ATTUNE_JOB_STATUS", name_of(job.status), 1);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
-  ::posix_spawn_file_actions_adddup2(&actions, 2, 1);  // stdout is the worker's own
-  pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0)
-    throw_error(ErrorKind::kResources, argv[0], " in ", folder,
-                " cannot be started: ", std::strerror(error));
-  child = pid;
-  for (const int signal : {SIGINT, SIGTERM})
-    ::signal(signal, [](int number) { ::kill(child, number); });
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  for (const int signal : {SIGINT, SIGTERM}) ::signal(signal, SIG_DFL);
-  return status;
-}
-
-// One job after the other, each in a process of its own.
-void worker(const Arguments& arguments, JobRegistry& registry) {
-  for (;;) {
-    std::vector<Job> jobs = registry.list();  // newest first
-    const auto next = std::find_if(jobs.rbegin(), jobs.rend(),
-                                   [](const Job& job) { return job.status == JobStatus::kQueued; });
-    if (next == jobs.rend()) {
-      if (arguments.has("--drain")) return;
-      std::this_thread::sleep_for(kBetweenLooks);
-      continue;
-    }
-    log_info(str_cat("job ", next->id, ": ", next->request.name));
-    std::vector<std::string> words = {"/proc/self/exe"};
-    words.insert(words.end(), next->request.command.begin(), next->request.command.end());
-    const int status = run_child(words, next->request.working_directory, *next);
-    const Job ended = *registry.find(next->id);
-    if (ended.status == JobStatus::kQueued)  // it did not come so far as to take the job up
-      throw_error(ErrorKind::kFailed, "job ", ended.id, " cannot be begun: status ", status);
-    log_info(str_cat("job ", ended.id, ": ", name_of(ended.status)));
-    if (const std::string hook = arguments.value("--hook"); !hook.empty())
-      run_child({"/bin/sh", "-c", hook}, ended.request.working_directory, ended);
-    if (WIFSIGNALED(status) || ended.status == JobStatus::kInterrupted)
-      throw_error(ErrorKind::kInterrupted, "job ", ended.id, " was interrupted; ",
-                  next_command(ended));
-  }
-}
-
 }  // namespace
 
 void jobs_command(const std::string& verb, const Arguments& arguments) {
@@ -231,7 +166,8 @@ void jobs_command(const std::string& verb, const Arguments& arguments) {
       {"resume",
        [&] { for_each_given(arguments, [&](const auto& id) { registry.queue_again(id); }); }},
       {"rm", [&] { for_each_given(arguments, [&](const auto& id) { registry.remove(id); }); }},
-      {"worker", [&] { worker(arguments, registry); }},
+      {"worker",
+       [&] { JobsWorker(registry, arguments.value("--hook")).work(arguments.has("--drain")); }},
   };
   verbs.at(verb)();
 }

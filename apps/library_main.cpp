@@ -20,6 +20,7 @@ namespace {
 using Verb = void (*)(const Arguments&, const RunConfig&);
 
 const std::map<std::string, Verb> kVerbs = {
+    {"alias set", alias_set_command},
     {"data check", data_check_command},
     {"data convert", data_convert_command},
     {"data head", data_head_command},

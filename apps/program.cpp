@@ -9,6 +9,7 @@
 #include <malloc.h>
 #include <signal.h>
 
+#include "apps/alias_command.h"
 #include "apps/arguments.h"
 #include "apps/bench_command.h"
 #include "apps/completion.h"
@@ -108,6 +109,8 @@ int dispatch(int argc, char** argv, LibraryMain (*library)()) {
     bench_command(arguments);
   } else if (name.starts_with("jobs ")) {
     jobs_command(name.substr(5), arguments);
+  } else if (name.starts_with("alias ") && command.answer == Command::Answer::kProgram) {
+    alias_command(name.substr(6), arguments);
   } else if (name == "report") {
     report_command(arguments);
   } else {

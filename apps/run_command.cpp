@@ -46,10 +46,14 @@ void run_command(const Arguments& arguments, const RunConfig& config) {
   const std::vector<Gate> gates = parse_gates(texts, config.evaluate.k);
   install_stop_signals();
   std::string told;
-  as_job(config, stop_requested, [&](const StopRequested& stop) {
+  const auto work = [&](const StopRequested& stop) {
     told = run(config, stop);
     return evaluation_metrics(config);
-  });
+  };
+  if (is_nothing_to_do(config))
+    work(stop_requested);
+  else
+    as_job(config, stop_requested, work);
   write_stdout(told);
   if (gates.empty()) return;
   const QueryResults results = read_query_results(config.output + "/evaluation.queries.jsonl");

@@ -10,6 +10,7 @@
 
 namespace attune {
 
+void alias_set_command(const Arguments& arguments, const RunConfig& config);
 void data_check_command(const Arguments& arguments, const RunConfig& config);
 void data_convert_command(const Arguments& arguments, const RunConfig& config);
 void data_head_command(const Arguments& arguments, const RunConfig& config);

@@ -10,35 +10,20 @@
 #include "core/config_reader.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/hash.h"
 #include "core/process_identity.h"
+#include "core/registry_tables.h"
 
 namespace attune {
 namespace {
 
 constexpr std::array kNames = {"queued", "running",   "succeeded",
                                "failed", "cancelled", "interrupted"};
-constexpr int kSchema = 1;
 
-constexpr const char* kTables = R"(
-CREATE TABLE IF NOT EXISTS jobs(
-  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, model_id TEXT UNIQUE NOT NULL,
-  status TEXT NOT NULL, name TEXT NOT NULL, run_directory TEXT NOT NULL,
-  working_directory TEXT NOT NULL, command TEXT NOT NULL, base TEXT NOT NULL,
-  config_sha256 TEXT NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER NOT NULL,
-  finished_at INTEGER NOT NULL, step INTEGER NOT NULL, total_steps INTEGER NOT NULL,
-  artifact TEXT NOT NULL, metrics TEXT NOT NULL, error TEXT NOT NULL,
-  cancel_requested INTEGER NOT NULL, process TEXT NOT NULL) STRICT
-)";
-constexpr const char* kEvents = R"(
-CREATE TABLE IF NOT EXISTS events(
-  job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
-  at INTEGER NOT NULL, level TEXT NOT NULL, message TEXT NOT NULL, status TEXT NOT NULL,
-  PRIMARY KEY(job, number)) STRICT
-)";
 constexpr const char* kColumns =
     "id, model_id, status, name, run_directory, working_directory, command, base, config_sha256, "
     "created_at, started_at, finished_at, step, total_steps, artifact, metrics, error, "
-    "cancel_requested";
+    "cancel_requested, artifact_sha256";
 
 std::int64_t now() {
   return std::chrono::duration_cast<std::chrono::seconds>(
@@ -78,7 +63,24 @@ Job job_of(const Database::Row& row, const std::string& path) {
   job.metrics = parse_json(text(row[15]), path);
   job.error = text(row[16]);
   job.cancel_requested = number(row[17]) != 0;
+  job.artifact_sha256 = text(row[18]);
   return job;
+}
+
+const char* what_to_do(JobStatus status) {
+  switch (status) {
+    case JobStatus::kQueued:
+      return "; `attune jobs worker` runs what is queued";
+    case JobStatus::kRunning:
+      return "; `attune jobs wait` ends when it does";
+    case JobStatus::kFailed:
+    case JobStatus::kInterrupted:
+      return "; `attune jobs show` tells why, `attune jobs resume` queues it again";
+    case JobStatus::kCancelled:
+    case JobStatus::kSucceeded:
+      break;
+  }
+  return "";
 }
 
 }  // namespace
@@ -123,16 +125,7 @@ std::string JobRegistry::default_path() {
 }
 
 JobRegistry::JobRegistry(const std::string& path) : path_(path), database_(path) {
-  const std::int64_t found = number(database_.run("PRAGMA user_version")[0][0]);
-  if (found > kSchema)
-    throw_error(ErrorKind::kData, path, ": written by a newer attune (version ", found,
-                " of the registry, this one knows ", kSchema, "); use that one");
-  if (found == kSchema) return;
-  database_.transaction([&] {
-    database_.run(kTables);
-    database_.run(kEvents);
-    database_.run("PRAGMA user_version=" + std::to_string(kSchema));
-  });
+  make_registry_tables(database_, path_);
 }
 
 Job JobRegistry::insert(const JobRequest& request, JobStatus status) {
@@ -141,7 +134,7 @@ Job JobRegistry::insert(const JobRequest& request, JobStatus status) {
     const std::int64_t time = now();
     const bool runs = status == JobStatus::kRunning;
     database_.run(str_cat("INSERT INTO jobs(", kColumns,
-                          ", process) VALUES(?,?,?,?,?,?,?,?,?,?,?,0,0,0,'','{}','',0,?)"),
+                          ", process) VALUES(?,?,?,?,?,?,?,?,?,?,?,0,0,0,'','{}','',0,'',?)"),
                   {id, "model-" + digits, name_of(status), request.name, request.run_directory,
                    request.working_directory, Json(request.command).dump(), request.base,
                    request.config_sha256, time, runs ? time : 0, runs ? this_process() : ""});
@@ -196,6 +189,21 @@ std::optional<Job> JobRegistry::take() {
   });
 }
 
+Job JobRegistry::take_over(const std::string& id, const std::string& from) {
+  return database_.transaction([&] {
+    const Job job = get(id);
+    const auto taken = database_.run(
+        "UPDATE jobs SET process = ? WHERE id = ? AND status = 'running' AND process = ? "
+        "RETURNING id",
+        {this_process(), job.id, from});
+    if (taken.empty())
+      throw_error(ErrorKind::kConfig, "job ", job.id, " is ", name_of(job.status),
+                  " and not held by the process that hands it over; `attune jobs show ", job.id,
+                  "` tells where it is");
+    return job;
+  });
+}
+
 Job JobRegistry::begin_again(const std::string& id) {
   return change(id, JobStatus::kRunning, "info", "begun again");
 }
@@ -215,13 +223,15 @@ void JobRegistry::add_event(const std::string& id, const std::string& level,
 }
 
 void JobRegistry::succeed(const std::string& id, const std::string& artifact, const Json& metrics) {
-  if (!file_exists(artifact + "/attune.json"))
+  const std::string sidecar = artifact + "/attune.json";
+  if (!file_exists(sidecar))
     throw_error(ErrorKind::kResources, "job ", id, " cannot be called succeeded: ", artifact,
                 " holds no artifact (attune.json)");
+  const std::string sha256 = sha256_file(sidecar);
   database_.transaction([&] {
     write_status(get(id), JobStatus::kSucceeded, "info", "succeeded");
-    database_.run("UPDATE jobs SET artifact = ?, metrics = ? WHERE id = ?",
-                  {artifact, metrics.dump(), id});
+    database_.run("UPDATE jobs SET artifact = ?, artifact_sha256 = ?, metrics = ? WHERE id = ?",
+                  {artifact, sha256, metrics.dump(), id});
   });
 }
 
@@ -252,6 +262,11 @@ void JobRegistry::remove(const std::string& id) {
     if (!has_ended(job.status))
       throw_error(ErrorKind::kConfig, "job ", job.id, " is ", name_of(job.status),
                   ": cancel it first");
+    const auto used = database_.run(
+        "SELECT name FROM aliases JOIN alias_arms USING(version) WHERE model = ?", {job.model_id});
+    if (!used.empty())
+      throw_error(ErrorKind::kConfig, "job ", job.id, ": alias '", text(used[0][0]),
+                  "' leads to its model; `attune alias set` or `attune alias rm` first");
     database_.run("DELETE FROM jobs WHERE id = ?", {job.id});
   });
 }
@@ -266,6 +281,24 @@ std::optional<Job> JobRegistry::read(const std::string& id) {
 std::optional<Job> JobRegistry::find(const std::string& id) {
   mark_interrupted();
   return read(id);
+}
+
+std::string JobRegistry::artifact(const std::string& id) {
+  mark_interrupted();
+  const Job job = get(id);
+  if (job.status != JobStatus::kSucceeded)
+    throw_error(ErrorKind::kConfig, "job ", job.id, " is ", name_of(job.status),
+                " and has no model", job.error.empty() ? "" : " (" + job.error + ")",
+                what_to_do(job.status));
+  const std::string sidecar = job.artifact + "/attune.json";
+  const bool there = file_exists(sidecar);
+  // A job of an attune before this column has none.
+  if (there && (job.artifact_sha256.empty() || sha256_file(sidecar) == job.artifact_sha256))
+    return job.artifact;
+  throw_error(
+      ErrorKind::kData, "job ", job.id, ": its artifact ", job.artifact,
+      there ? " was replaced by another model: a later run has the same output" : " is gone",
+      "; `attune run ", job.request.command.back(), "` makes it again");
 }
 
 // Inside of transactions too, so it marks nothing.

@@ -50,6 +50,7 @@ struct Job {
   Json metrics = Json::object();
   std::string error;  // of a failed one
   bool cancel_requested = false;
+  std::string artifact_sha256;  // of its attune.json: which model it is
 };
 
 struct JobEvent {
@@ -70,6 +71,9 @@ class JobRegistry {
   Job begin(const JobRequest& request);   // running, in this process
   // The oldest queued one, now running in this process.
   std::optional<Job> take();
+  // One that runs in the process `from` (core/process_identity.h), now in this one: so a worker
+  // hands a job that it has taken to a process of the job's own.
+  Job take_over(const std::string& id, const std::string& from);
   // A queued, failed or interrupted one, now running in this process.
   Job begin_again(const std::string& id);
   Job queue_again(const std::string& id);
@@ -90,6 +94,9 @@ class JobRegistry {
   std::optional<Job> find(const std::string& id);
   Job get(const std::string& id);
   std::vector<Job> list();  // newest first
+  // The artifact's directory. Error{kConfig}: no such job, or it has no model (yet), with its
+  // status and what to do; {kData}: the model is gone, or a later run has put another one there.
+  std::string artifact(const std::string& id);
   std::vector<JobEvent> events(const std::string& id, std::int64_t after = 0);
 
  private:

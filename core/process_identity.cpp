@@ -41,12 +41,15 @@ std::optional<std::string> start_time(const std::string& pid) {
 
 std::string boot() { return first_word("/proc/sys/kernel/random/boot_id"); }
 
-}  // namespace
-
-std::string this_process() {
-  const std::string pid = std::to_string(::getpid());
+std::string identity_of(pid_t process) {
+  const std::string pid = std::to_string(process);
   return boot() + " " + pid_namespace() + " " + pid + " " + start_time(pid).value_or("?");
 }
+
+}  // namespace
+
+std::string this_process() { return identity_of(::getpid()); }
+std::string parent_process() { return identity_of(::getppid()); }
 
 Liveness liveness(const std::string& process) {
   std::istringstream in(process);

@@ -9,6 +9,8 @@ namespace attune {
 
 // "BOOT PID-NAMESPACE PID START" of this process, from /proc.
 std::string this_process();
+// Of the process that started this one.
+std::string parent_process();
 
 enum class Liveness : std::uint8_t {
   kAlive,

@@ -1,39 +1,22 @@
 #include "models/job_model.h"
 
+#include <filesystem>
+
 #include <attune/jobs.h>
 
 #include "core/error.h"
 #include "core/file.h"
 #include "core/job_registry.h"
+#include "core/log.h"
+#include "models/adapter_directory.h"
+#include "models/model_directory.h"
 
 namespace attune {
 namespace {
 
-const char* what_to_do(JobStatus status) {
-  switch (status) {
-    case JobStatus::kQueued:
-      return "; `attune jobs worker` runs what is queued";
-    case JobStatus::kRunning:
-      return "; `attune jobs wait` ends when it does";
-    case JobStatus::kFailed:
-    case JobStatus::kInterrupted:
-      return "; `attune jobs show` tells why, `attune jobs resume` queues it again";
-    case JobStatus::kCancelled:
-    case JobStatus::kSucceeded:
-      break;
-  }
-  return "";
-}
-
-std::string artifact_of(const Job& job) {
-  if (job.status != JobStatus::kSucceeded)
-    throw_error(ErrorKind::kConfig, "job ", job.id, " is ", name_of(job.status),
-                " and has no model", job.error.empty() ? "" : " (" + job.error + ")",
-                what_to_do(job.status));
-  if (!file_exists(job.artifact + "/attune.json"))
-    throw_error(ErrorKind::kData, "job ", job.id, ": its artifact ", job.artifact,
-                " is gone; `attune run ", job.request.command.back(), "` makes it again");
-  return job.artifact;
+bool is_there(const std::string& directory) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(directory, ignored);
 }
 
 }  // namespace
@@ -42,16 +25,49 @@ std::optional<std::string> path_of_job_model(const std::string& name) {
   if (!name.starts_with("job-") && !name.starts_with("model-")) return std::nullopt;
   const std::string path = JobRegistry::default_path();
   if (!file_exists(path)) return std::nullopt;
-  const std::optional<Job> job = JobRegistry(path).find(name);
-  if (!job) return std::nullopt;
-  return artifact_of(*job);
+  JobRegistry registry(path);
+  if (!registry.find(name)) return std::nullopt;
+  return registry.artifact(name);
+}
+
+std::optional<std::string> path_of_alias(const std::string& name) {
+  const bool is_meant = name.starts_with("alias:");
+  const std::string alias = is_meant ? name.substr(6) : name;
+  const std::string path = JobRegistry::default_path();
+  if (!is_meant && (!is_alias_name(alias) || !file_exists(path))) return std::nullopt;
+  const bool is_directory = !is_meant && is_there(name);
+  try {
+    AliasRegistry registry(path);
+    const auto found = is_meant ? registry.get(alias) : registry.find(alias);
+    if (!found) return std::nullopt;
+    if (is_directory)
+      throw_error(ErrorKind::kConfig, "'", name,
+                  "' is an alias, and a directory here: say alias:", name, " or local:", name);
+    const AliasArm& arm = arm_for(*found, "");
+    check_arm(alias, arm);
+    return arm.path;
+  } catch (const Error& error) {
+    if (!is_directory || error.kind() == ErrorKind::kConfig) throw;
+    log_warning(str_cat("whether '", name, "' is an alias, too, is not known: ", error.what()));
+    return std::nullopt;
+  }
+}
+
+AliasArm alias_arm(AliasRegistry& registry, const std::string& model, std::int64_t weight) {
+  if (!model.starts_with("local:") && path_of_job_model(model)) return registry.arm(model, weight);
+  const std::string path = resolve_model_path(model);
+  if (!is_adapter_directory(path)) read_model_directory(path);
+  return registry.arm(path, weight);
+}
+
+bool is_hub_name(const std::string& model) {
+  return !model.starts_with("local:") && !is_there(model) && !path_of_job_model(model) &&
+         !path_of_alias(model);
 }
 
 std::shared_ptr<const BaseEmbedding> get_finetuned_model(const std::string& job,
                                                          const EmbedOptions& options) {
-  JobRegistry registry;
-  registry.find(job);  // looks whether its process still runs
-  return resolve_embed_model("local:" + artifact_of(registry.get(job)), options);
+  return resolve_embed_model("local:" + JobRegistry().artifact(job), options);
 }
 
 }  // namespace attune

@@ -383,6 +383,8 @@ std::string resolve_model_path(const std::string& model) {
   const std::string name = model.starts_with("local:") ? model.substr(6) : model;
   if (name.empty())
     throw_error(ErrorKind::kConfig, "model '", model, "': a directory or a name must follow");
+  if (name == model)
+    if (const auto of_alias = path_of_alias(name)) return *of_alias;
   std::error_code ignored;
   if (fs::is_directory(name, ignored)) return name;
   if (const auto of_job = path_of_job_model(name)) return *of_job;

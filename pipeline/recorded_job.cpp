@@ -2,23 +2,28 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <vector>
 
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/process_identity.h"
 #include "pipeline/job_request.h"
+#include "pipeline/stages.h"
 
 namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Each change is on disk before it counts: not for every step of a small model.
-constexpr std::chrono::seconds kBetween{1};
+constexpr const char* kGivenJob = "ATTUNE_TAKE_JOB";
 
-bool is_due(std::chrono::steady_clock::time_point& last) {
+// Progress is written, and on disk before the training goes on; whether to stop is only read.
+constexpr std::chrono::seconds kBetweenWrites{5}, kBetweenReads{1};
+
+bool is_due(std::chrono::steady_clock::time_point& last, std::chrono::seconds between) {
   const auto now = std::chrono::steady_clock::now();
-  if (now - last < kBetween) return false;
+  if (now - last < between) return false;
   last = now;
   return true;
 }
@@ -37,11 +42,13 @@ void RecordedJob::tell(const Action& action) {
 }
 
 RecordedJob::RecordedJob(const RunConfig& config) {
-  const char* given = std::getenv("ATTUNE_JOB");
   const std::string path = JobRegistry::default_path();
-  if (given) {  // whoever has submitted it waits for its end: here the registry must work
+  if (const char* given = std::getenv(kGivenJob)) {
+    id_ = given;
+    ::unsetenv(kGivenJob);
+    // Whoever has submitted it waits for its end: here the registry must work.
     registry_ = std::make_unique<JobRegistry>(path);
-    id_ = registry_->begin_again(given).id;
+    registry_->take_over(id_, parent_process());
     return;
   }
   try {
@@ -60,13 +67,13 @@ StopRequested RecordedJob::stop(StopRequested also) {
 }
 
 bool RecordedJob::is_cancelled() {
-  if (!cancelled_ && registry_ && is_due(asked_))
+  if (!cancelled_ && registry_ && is_due(asked_, kBetweenReads))
     tell([&] { cancelled_ = registry_->get(id_).cancel_requested; });
   return cancelled_;
 }
 
 void RecordedJob::on_step(const StepReport& report) {
-  if (report.step == report.total_steps || is_due(told_))
+  if (report.step == report.total_steps || is_due(told_, kBetweenWrites))
     tell([&] { registry_->progress(id_, report.step, report.total_steps); });
 }
 
@@ -74,6 +81,7 @@ void RecordedJob::succeeded(const std::string& artifact, const Json& metrics) {
   tell([&] {
     registry_->succeed(id_, fs::absolute(artifact).lexically_normal().string(), metrics);
   });
+  registry_.reset();
 }
 
 void RecordedJob::ended(const std::exception_ptr& error) {
@@ -89,6 +97,7 @@ void RecordedJob::ended(const std::exception_ptr& error) {
     message = found.what();
   }
   tell([&] { registry_->end(id_, status, message); });
+  registry_.reset();
 }
 
 void as_job(const RunConfig& config, const StopRequested& stop,
@@ -97,15 +106,27 @@ void as_job(const RunConfig& config, const StopRequested& stop,
     work(stop);
     return;
   }
-  static std::unique_ptr<RecordedJob> job;  // outlives every training, as add_callback() asks
-  job = std::make_unique<RecordedJob>(config);
-  add_callback(*job);
+  // A callback of the process lives as long as that.
+  static std::vector<std::unique_ptr<RecordedJob>> jobs;
+  RecordedJob& job = *jobs.emplace_back(std::make_unique<RecordedJob>(config));
+  add_callback(job);
   try {
-    job->succeeded(config.output + "/artifact", work(job->stop(stop)));
+    job.succeeded(config.output + "/artifact", work(job.stop(stop)));
   } catch (...) {
-    job->ended(std::current_exception());
+    job.ended(std::current_exception());
     throw;
   }
+}
+
+bool is_nothing_to_do(const RunConfig& config) {
+  if (std::getenv(kGivenJob) != nullptr) return false;
+  try {
+    for (const StageForecast& stage : explain(config))
+      if (stage.status == "runs") return false;
+  } catch (const Error&) {
+    return false;  // the run says so itself, in its job
+  }
+  return true;
 }
 
 Json evaluation_metrics(const RunConfig& config) {

@@ -22,13 +22,17 @@ namespace attune {
 void as_job(const RunConfig& config, const StopRequested& stop,
             const std::function<Json(const StopRequested&)>& work);
 
+// Whether `attune run` of it is no job: every stage is current, so that no model is made. A job
+// that was submitted is one in any case.
+bool is_nothing_to_do(const RunConfig& config);
+
 // Of the finetuned model in OUTPUT/evaluation.json; {} where there is none.
 Json evaluation_metrics(const RunConfig& config);
 
 class RecordedJob : public Callback {
  public:
-  // Begins a job, or takes up the one that ATTUNE_JOB names (a queued, failed or interrupted one:
-  // `attune jobs worker` starts it so).
+  // Begins a job, or takes over the one that ATTUNE_TAKE_JOB names, with which `attune jobs worker`
+  // starts it; the variable is gone then, so that no process started from here has it.
   explicit RecordedJob(const RunConfig& config);
   RecordedJob(const RecordedJob&) = delete;
   RecordedJob& operator=(const RecordedJob&) = delete;
@@ -36,6 +40,7 @@ class RecordedJob : public Callback {
   // True once `also` is, or `attune jobs cancel` has asked.
   StopRequested stop(StopRequested also);
 
+  // After one of these two nothing is told any more, whatever else the process trains.
   void succeeded(const std::string& artifact, const Json& metrics);
   // Cancelled when that was asked for, interrupted by signals, failed by anything else.
   void ended(const std::exception_ptr& error);

@@ -1,8 +1,8 @@
 // The whole job: the stages of pipeline/stages.h, documents -> pairs ("generate"), "check", "mine",
-// "train", "evaluate", "index", "report". Everything it leaves is in the run directory
+// "train", "evaluate", "index", "integrate", "report". Everything it leaves is in the run directory
 // (docs/formats.md):
 //   config.yaml  datasets/{train,validation,test}.json  data.json  metrics.jsonl  checkpoints/
-//   artifact/  evaluation.json  evaluation.queries.jsonl  report.html  index/
+//   artifact/  evaluation.json  evaluation.queries.jsonl  report.html  index/  integrated/
 //   stages/STAGE.json
 #pragma once
 

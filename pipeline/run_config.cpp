@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/alias_registry.h"
+
 namespace attune {
 namespace {
 
@@ -109,6 +111,22 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
         "models that are there already");
   if (has_index && index.passages.empty() && !has_generate && data.test.empty())
     add("index", "'index' has no passages: give index.passages, data.test, or documents");
+  if (has_integrate && !has_train)
+    add("integrate",
+        "'integrate' leads an alias to the finetuned model and needs 'train'; `attune alias set` "
+        "takes models that are there already");
+  if (has_integrate && !integrate.alias.empty() && !is_alias_name(integrate.alias))
+    add("integrate.alias",
+        "'" + integrate.alias +
+            "' is no name of an alias: a letter, then letters, digits, '-', '_' and '.'");
+  const bool compares = has_evaluate && std::ranges::count(evaluate.baselines, "base") > 0;
+  if (has_integrate && integrate.if_better && !compares)
+    add("integrate.if_better",
+        "integrate.if_better needs 'evaluate' with the baseline base, or say if_better: false");
+  if (has_integrate && (model.base == integrate.alias || model.base == "alias:" + integrate.alias))
+    add("integrate.alias",
+        "model.base is the alias that 'integrate' changes: every run would train on; give the "
+        "model's directory or id");
   if (!has_generate && !has_train && !has_evaluate)
     add("version", "no stage is named: add 'documents' with 'generate', 'train' or 'evaluate'");
   return found;

@@ -83,6 +83,28 @@ struct IndexConfig {
   }
 };
 
+struct IntegrateConfig {
+  std::string alias;
+  int weight = 100;
+  bool if_better = true;
+
+  template <class Fields>
+  void visit(Fields& f) {
+    Constraint named = required();
+    named.not_empty = true;
+    f.field("alias", alias,
+            "name that leads to the finetuned model (`attune alias`): to a copy of it that stays",
+            named);
+    f.field("weight", weight,
+            "per cent of the requests that it gets; the others stay with the model that the alias "
+            "leads to most of all now. A new alias leads to this model alone",
+            between(1, 100));
+    f.field("if_better", if_better,
+            "only a model that `evaluate` shows to be better than its base (NDCG, the whole 95 % "
+            "interval above zero): another one is neither integrated nor indexed");
+  }
+};
+
 struct RunConfig {
   int version = 1;
   std::string name;
@@ -91,7 +113,7 @@ struct RunConfig {
   std::string output;
   bool has_documents = false, has_chunks = false, has_generate = false, has_data = false;
   bool has_model = false, has_mine = false, has_train = false, has_adapter = false;
-  bool has_evaluate = false, has_index = false, has_report = false;
+  bool has_evaluate = false, has_index = false, has_integrate = false, has_report = false;
   DocumentsConfig documents;
   ChunkConfig chunks;
   GenerateConfig generate;
@@ -102,6 +124,7 @@ struct RunConfig {
   AdapterConfig adapter;
   EvaluateConfig evaluate;
   IndexConfig index;
+  IntegrateConfig integrate;
   ReportConfig report;
 
   // "runs/NAME" where no output is given.
@@ -131,6 +154,8 @@ struct RunConfig {
     optional(f, "adapter", has_adapter, adapter, "with train.mode adapter: which one");
     optional(f, "evaluate", has_evaluate, evaluate, "the finetuned model beside its base and BM25");
     optional(f, "index", has_index, index, "the passages in an index of the finetuned model");
+    optional(f, "integrate", has_integrate, integrate,
+             "an alias that leads to the finetuned model");
     optional(f, "report", has_report, report,
              "OUTPUT/report.html, which `attune run` writes with `evaluate` in any case");
     for (const Mistake& mistake : cross_mistakes()) f.mistake(mistake.key, mistake.message);

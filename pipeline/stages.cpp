@@ -7,6 +7,7 @@
 #include "pipeline/evaluate_stage.h"
 #include "pipeline/generate_stage.h"
 #include "pipeline/index_stage.h"
+#include "pipeline/integrate_stage.h"
 #include "pipeline/mine_stage.h"
 #include "pipeline/report_stage.h"
 #include "pipeline/train_stage.h"
@@ -72,12 +73,20 @@ const std::vector<Stage>& stages() {
        evaluate_inputs,
        [](const RunConfig& config, const StopRequested&) { return evaluate_stage(config) + "\n"; }},
       {"index",
-       "section 'index'",
+       "section 'index' (or integrate.if_better keeps the model out)",
        {"generate", "train"},
-       [](const RunConfig& config) { return config.has_index; },
+       [](const RunConfig& config) { return config.has_index && !is_kept_out(config); },
        index_inputs,
        [](const RunConfig& config, const StopRequested& stop) {
          return index_stage(config, stop) + "\n";
+       }},
+      {"integrate",
+       "section 'integrate'",
+       {"train", "evaluate"},
+       [](const RunConfig& config) { return config.has_integrate; },
+       integrate_inputs,
+       [](const RunConfig& config, const StopRequested&) {
+         return integrate_stage(config) + "\n";
        }},
       {"report",
        "section 'report' or 'evaluate'",

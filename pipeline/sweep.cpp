@@ -43,7 +43,7 @@ RunConfig with_data(RunConfig config, const std::optional<DataPaths>& generated)
   if (config.data.train.empty()) config.data.train = generated->train;
   if (config.data.validation.empty()) config.data.validation = generated->validation;
   config.has_documents = config.has_generate = false;
-  config.has_evaluate = config.has_index = false;
+  config.has_evaluate = config.has_index = config.has_integrate = false;
   return config;
 }
 

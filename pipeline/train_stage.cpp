@@ -26,7 +26,7 @@ constexpr const char* kVersion = "1";  // of what the stage does with equal inpu
 
 // The part of the configuration that decides the artifact.
 std::string deciding_settings(RunConfig config) {
-  config.has_evaluate = config.has_index = config.has_report = false;
+  config.has_evaluate = config.has_index = config.has_integrate = config.has_report = false;
   config.train = config.train.deciding();
   config.adapter.vectors.clear();
   config.output.clear();

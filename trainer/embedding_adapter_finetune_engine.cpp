@@ -18,6 +18,7 @@
 #include "models/adapters/registry.h"
 #include "models/cached_embedding.h"
 #include "models/device.h"
+#include "models/job_model.h"
 #include "models/model_directory.h"
 #include "trainer/adapter_batches.h"
 #include "trainer/checkpoint.h"
@@ -130,10 +131,10 @@ class DecayTowardsStart : public Callback {
   double weight_decay_;
 };
 
-// An absolute path where it is one: the artifact is loaded from anywhere.
+// A path where it is no hub's name: the artifact is loaded from anywhere.
 std::string lasting_name(const std::string& base) {
-  const std::string path = base.starts_with("local:") ? base.substr(6) : base;
-  return fs::is_directory(path) ? fs::absolute(path).lexically_normal().string() : base;
+  if (is_hub_name(base)) return base;
+  return fs::absolute(resolve_model_path(base)).lexically_normal().string();
 }
 
 Json sidecar_of(const FinetuneOptions& options, const BaseEmbedding& base,

@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/printed_config.h"
+#include "models/job_model.h"
 #include "trainer/lineage.h"
 
 namespace attune {
@@ -163,7 +164,7 @@ Json card_facts(const EmbeddingModel& model, const FinetuneOptions& options,
           {"normalized", model.directory().normalize},
           {"query_prompt", model.prompt(Role::kQuery)},
           {"document_prompt", model.prompt(Role::kText)},
-          {"base_is_named", !std::filesystem::is_directory(base) && !base.starts_with("local:")},
+          {"base_is_named", is_hub_name(base)},
           {"pairs", num_pairs},
           {"losses", losses},
           {"changed", changed},

@@ -6,6 +6,7 @@
 #include "models/artifact.h"
 #include "models/device.h"
 #include "models/encoder_embedding.h"
+#include "models/job_model.h"
 #include "models/model_directory.h"
 #include "trainer/guided_batches.h"
 #include "trainer/lineage.h"
@@ -44,9 +45,9 @@ ArtifactWeights what_is_saved(const EmbeddingModel& model, const FinetuneOptions
                 " is a PEFT directory: go on from it with train.lora.start, or save merged");
   saved.lora_only = true;
   saved.dropout = lora.dropout;
-  saved.base = fs::is_directory(options.model.base) || options.model.base.starts_with("local:")
-                   ? fs::absolute(base.transformer_path).lexically_normal().string()
-                   : options.model.base;
+  saved.base = is_hub_name(options.model.base)
+                   ? options.model.base
+                   : fs::absolute(base.transformer_path).lexically_normal().string();
   return saved;
 }
 

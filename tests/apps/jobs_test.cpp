@@ -1,4 +1,6 @@
 // `attune jobs`, and what every run leaves in the registry.
+#include <set>
+
 #include "tests/apps/program.h"
 
 namespace attune::test {
@@ -44,15 +46,46 @@ TEST_F(Jobs, AWorkerDoesWhatIsQueuedWithTheConfigurationOfThatTime) {
   fs::remove(folder_ / "tiny.yaml");
   EXPECT_EQ(job(first)["status"], "queued");
   const Outcome worked =
-      run({"jobs", "worker", "--drain", "--hook", "echo $ATTUNE_JOB $ATTUNE_JOB_STATUS >>ended"});
+      run({"jobs", "worker", "--drain", "--hook",
+           "echo $ATTUNE_JOB $ATTUNE_JOB_STATUS ${ATTUNE_TAKE_JOB-none} >>ended"});
   EXPECT_EQ(worked.code, 0) << worked.err;
-  EXPECT_EQ(slurp(folder_ / "ended"), first + " succeeded\n" + second + " succeeded\n");
+  EXPECT_EQ(slurp(folder_ / "ended"), first + " succeeded none\n" + second + " succeeded none\n");
   EXPECT_EQ(job(second)["total_steps"], 2);
   EXPECT_TRUE(fs::exists(folder_ / "other" / "artifact" / "attune.json"));
   const Outcome waited = run({"jobs", "wait", first, second});
   EXPECT_EQ(waited.code, 0) << waited.err;
   EXPECT_EQ(waited.out, job(first)["model_id"].get<std::string>() + "\n" +
                             job(second)["model_id"].get<std::string>() + "\n");
+}
+
+TEST_F(Jobs, TwoWorkersDoEachJobOnceAndGoOnAfterOneThatCannotBegin) {
+  const std::string first = submit(), second = submit({"output=other"});
+  const std::string broken = submit({"output=broken"});
+  std::string kept = job(broken)["command"][1];
+  spit(kept, "version: 99\n");
+  const std::vector<std::string> words = {"jobs", "worker", "--drain", "--hook",
+                                          "echo $ATTUNE_JOB $ATTUNE_JOB_STATUS >>ended"};
+  const Process other = start(words);
+  const int code = Process(folder_, words, (folder_ / "stdout2").string()).wait().code;
+  EXPECT_EQ(other.wait().code, 0);
+  EXPECT_EQ(code, 0);
+  std::istringstream lines(slurp(folder_ / "ended"));
+  std::multiset<std::string> ended;
+  for (std::string line; std::getline(lines, line);) ended.insert(line);
+  EXPECT_EQ(ended, (std::multiset<std::string>{first + " succeeded", second + " succeeded",
+                                               broken + " failed"}));
+  EXPECT_NE(job(broken)["error"].get<std::string>().find("ended with code 2 before"),
+            std::string::npos)
+      << job(broken);
+}
+
+TEST_F(Jobs, ARunThatHasNothingToDoIsNoJob) {
+  ASSERT_EQ(run({"run", "tiny.yaml"}).code, 0);
+  ASSERT_EQ(run({"run", "tiny.yaml"}).code, 0);
+  EXPECT_EQ(run({"jobs", "list", "--json"}).last_line().size(), 1u);
+  const std::string submitted = submit();
+  ASSERT_EQ(run({"jobs", "worker", "--drain"}).code, 0);
+  EXPECT_EQ(job(submitted)["status"], "succeeded") << "whoever has submitted it waits for it";
 }
 
 TEST_F(Jobs, AModelThatIsNotReadyIsRefusedByIdAndStatus) {

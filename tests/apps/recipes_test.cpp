@@ -86,8 +86,8 @@ TEST_F(Recipes, EachRunsInASmallForm) {
                                                    "generate.validation_share=0.2",
                                                    "generate.test_share=0.3", "train.max_steps=2"};
   std::map<std::string, std::vector<std::string>> small;
-  for (const char* name :
-       {"quickstart", "adapter", "hard_negatives", "large_batch", "matryoshka", "lora"})
+  for (const char* name : {"quickstart", "adapter", "hard_negatives", "large_batch", "matryoshka",
+                           "lora", "eight_steps"})
     small[name] = short_passages;
   small["quickstart"].push_back("generate.question_pages=[page7.html]");
   small["hard_negatives"].insert(small["hard_negatives"].end(),

@@ -7,6 +7,7 @@ build_folder=$2
 work=$build_folder/tasks_test
 rm -rf "$work"
 mkdir -p "$work"
+export ATTUNE_HOME=$work/home  # jobs and aliases
 export PATH=$build_folder:$PATH OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 export BASE=$source_folder/tests/fixtures/tiny_bert DOCUMENTS=$source_folder/docs/decisions PAUSE=2
 
@@ -22,6 +23,8 @@ cd "$work"
 [[ -f finetune/my-run/artifact/model.safetensors && -f finetune/my-faster-run/evaluation.json ]]
 [[ -f adapter/exported/modules.json && -f adapter/adapter-sweep/sweep.json ]]
 [[ -f hard-negatives/mined-run-2/artifact/model.safetensors ]]
+[[ -f jobs/second-run/artifact/attune.json && $(cut -d ' ' -f 2 jobs/ended.txt | xargs) == "succeeded failed" ]]
+[[ -f rollout/vectors.npy ]]
 [[ $(grep -c '"step"' going-on/long-run/metrics.jsonl) -gt 2 && -f going-on/longer-run/artifact/attune.json ]]
 
 cmake -G Ninja -S "$source_folder/docs/examples/embed" -B nearest -Dattune_DIR="$build_folder" >configure.log ||

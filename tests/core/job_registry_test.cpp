@@ -149,6 +149,20 @@ TEST_F(JobRegistryTest, AJobWhoseProcessIsGoneIsInterrupted) {
   EXPECT_EQ(registry.find(id)->status, kRunning) << "this process lives";
 }
 
+TEST_F(JobRegistryTest, IsHandedOverByTheProcessThatHasItAndByNoOther) {
+  const std::string id = JobRegistry(path_).submit(request()).id;
+  JobRegistry(path_).take();
+  EXPECT_NE(
+      message_of([&] { JobRegistry(path_).take_over(id, "another process"); }).find("is running"),
+      std::string::npos);
+  // A child takes it over and ends: the job ran there, not here.
+  ASSERT_EQ(in_another_process([&] { JobRegistry(path_).take_over(id, parent_process()); }), 0);
+  JobRegistry registry(path_);
+  EXPECT_EQ(registry.find(id)->status, kInterrupted);
+  EXPECT_NE(message_of([&] { registry.take_over(id, this_process()); }).find("is interrupted"),
+            std::string::npos);
+}
+
 TEST_F(JobRegistryTest, CancellingAsksARunningJobAndEndsAQueuedOne) {
   JobRegistry registry(path_);
   const std::string running = registry.begin(request()).id, queued = registry.submit(request()).id;

@@ -26,6 +26,7 @@
 #include "models/artifact.h"
 #include "models/cached_embedding.h"
 #include "models/encoder_embedding.h"
+#include "pipeline/integrate_stage.h"
 #include "pipeline/run_lock.h"
 #include "pipeline/stage_record.h"
 #include "retrieval/hard_negatives.h"
@@ -64,6 +65,13 @@ Writer artifact() {
             const std::string path = folder + "/artifact";
             return read_json_file(path + "/attune.json").dump() + embedded_by(path);
           }};
+}
+
+std::string write_artifact_once() {
+  static const TemporaryFolder written;
+  const std::string path = written / "artifact";
+  if (!fs::exists(path)) write_artifact(model(), path, {{"number", 1}}, "a card");
+  return path;
 }
 
 Writer lora_artifact() {
@@ -129,6 +137,19 @@ Writer exported_adapter() {
     return all;
   };
   return {"export of an adapter", [](const std::string&) {}, write, load};
+}
+
+// A copy that is there stays, so there is no old state.
+Writer integrated() {
+  const auto write = [](const std::string& folder) {
+    keep_model(write_artifact_once(), folder + "/integrated/one");
+  };
+  const auto before = [](const std::string&) { write_artifact_once(); };
+  return {"model that an alias leads to", before, write, [](const std::string& folder) {
+            const std::string path = folder + "/integrated/one";
+            return fs::exists(path) ? bytes_if_there(path + "/attune.json") + embedded_by(path)
+                                    : std::string();
+          }};
 }
 
 Checkpoint checkpoint_at(std::int64_t step) {
@@ -406,10 +427,11 @@ Writer removal() {
 }  // namespace
 
 std::vector<Writer> writers() {
-  return {artifact(),     lora_artifact(),  adapter(), exported_adapter(), checkpoint(),
-          qa_dataset(),   beir(),           table(),   hard_negatives(),   token_cache(),
-          vector_cache(), answer_journal(), metrics(), tensorboard(),      stage_record(),
-          run_lock(),     small_file(),     removal()};
+  return {artifact(),       lora_artifact(),  adapter(),     exported_adapter(),
+          integrated(),     checkpoint(),     qa_dataset(),  beir(),
+          table(),          hard_negatives(), token_cache(), vector_cache(),
+          answer_journal(), metrics(),        tensorboard(), stage_record(),
+          run_lock(),       small_file(),     removal()};
 }
 
 }  // namespace attune

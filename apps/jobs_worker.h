@@ -1,0 +1,41 @@
+// `attune jobs worker`: takes what is queued, one job after the other, each in a process of its
+// own.
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/job_registry.h"
+
+namespace attune {
+
+class JobsWorker {
+ public:
+  // `hook`, unless empty, is a command for the shell after each job, with ATTUNE_JOB and
+  // ATTUNE_JOB_STATUS in its environment. From here on SIGINT and SIGTERM are this object's.
+  JobsWorker(JobRegistry& registry, std::string hook);
+
+  // Until nothing is queued (`drain`), or for ever. Error{kInterrupted} after SIGINT or SIGTERM,
+  // which are handed on to the job: it ends after its step, with a checkpoint; and where a job was
+  // interrupted by something else (a kill), for the next one would be, too.
+  void work(bool drain);
+
+ private:
+  void do_job(const Job& job);
+  // In a process group of its own, so that a terminal's Ctrl-C reaches it once, from here. Returns
+  // its status as waitpid() does.
+  int run(const std::vector<std::string>& words, const std::string& folder,
+          const std::vector<std::string>& variables);
+  // The next signal, or none in that time.
+  std::optional<int> wait_for_signal(std::chrono::milliseconds limit) const;
+
+  JobRegistry& registry_;
+  std::string hook_;
+  sigset_t signals_{}, signals_before_{};
+  bool stopped_ = false;
+};
+
+}  // namespace attune
