@@ -1,3 +1,9 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+
 #include <attune/base_embedding.h>
 
 #include "apps/standard_output.h"
@@ -7,11 +13,35 @@
 #include "models/adapter_directory.h"
 #include "models/lora_directory.h"
 #include "models/model_directory.h"
+#include "pipeline/environment.h"
+#include "pipeline/report/html.h"
+#include "pipeline/report/numbers.h"
+#include "pipeline/report/page_frame.h"
+#include "pipeline/report/report.h"
+#include "pipeline/report/systems_section.h"
 #include "retrieval/evaluation.h"
 #include "retrieval/gate.h"
 #include "retrieval/report_table.h"
+#include "retrieval/searches.h"
 
 namespace attune {
+namespace {
+
+// Made and removed by --search index.
+std::string index_folder() {
+  return (std::filesystem::temp_directory_path() / str_cat("attune-evaluate-", getpid())).string();
+}
+
+std::string page_of(const Json& told, const EmbeddingQAFinetuneDataset& dataset) {
+  const std::string head =
+      str_cat("<h1>Evaluation</h1>\n<p class=\"lead\">On ",
+              escape_cut(told["dataset"].get<std::string>(), 200), ": ",
+              counted(told["models"][0]["queries"].get<std::int64_t>(), "question"), ", ",
+              counted(dataset.corpus.size(), "passage"), ".</p>\n");
+  return framed_page("Evaluation", head, {{"systems", "All systems", systems_section(told)}});
+}
+
+}  // namespace
 
 void evaluate_command(const Arguments& arguments, const RunConfig&) {
   EmbedOptions options;
@@ -23,23 +53,36 @@ void evaluate_command(const Arguments& arguments, const RunConfig&) {
   const std::vector<Gate> gates = parse_gates(arguments.values("--fail-under"), k);
   const std::string path = arguments.value("--dataset"), base = arguments.value("--base", "");
   const auto dataset = EmbeddingQAFinetuneDataset::from_json(path);
+  const std::vector<std::string> models = arguments.values("--model"),
+                                 searches = arguments.values("--search");
   std::vector<Evaluation> systems;
-  for (const std::string& name : arguments.values("--model")) {
+  Evaluation candidate;
+  for (const std::string& name : models) {
     // A base is for the adapters among them.
     const std::string directory = resolve_model_path(name);
     const bool adapts = is_adapter_directory(directory) || is_lora_directory(directory);
     options.base = adapts ? base : "";
-    const auto model = resolve_embed_model(name, options);
     log_info(str_cat("evaluate: ", name, " on ", dataset.queries.size(), " queries and ",
                      dataset.corpus.size(), " passages"));
-    systems.push_back(evaluate(*model, dataset, k));
-    systems.back().model = name;
+    const bool is_last = &name == &models.back();
+    MeasuredModel loaded;
+    if (arguments.has("--cost"))
+      loaded = load_measured(name, options, dataset);
+    else
+      loaded.model = resolve_embed_model(name, options);
+    auto rows = evaluate_searches(loaded.model, name, dataset, k,
+                                  is_last ? searches : std::vector<std::string>(), index_folder());
+    if (arguments.has("--cost")) rows.front().cost = loaded.cost;
+    if (is_last) candidate = rows.front();
+    std::move(rows.begin(), rows.end(), std::back_inserter(systems));
   }
-  const Evaluation candidate = systems.back();
   if (arguments.has("--bm25")) systems.push_back(evaluate_bm25(dataset, k));
   const Gains gains = gains_of(systems);
-  write_stdout(arguments.has("--json") ? report_json(path, systems, gains).dump() + "\n"
-                                       : report_table(systems, gains));
+  Json told = report_json(path, systems, gains);
+  if (arguments.has("--cost")) told["machine"] = describe_environment(options.device);
+  if (const std::string page = arguments.value("--report", ""); !page.empty())
+    write_report(page_of(told, dataset), page);
+  write_stdout(arguments.has("--json") ? told.dump() + "\n" : report_table(systems, gains));
   check_gates(gates, candidate.metrics, candidate.model);
 }
 

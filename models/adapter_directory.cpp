@@ -36,8 +36,12 @@ bool is_adapter_directory(const std::string& directory) {
   return config.is_object() && config.contains("in_features") && !config.contains("model_type");
 }
 
+std::string saved_type(const Adapter& adapter, const std::string& type) {
+  return adapter.merged() ? "linear" : type;  // the one kind that others fold into
+}
+
 void save_adapter(const Adapter& adapter, const std::string& type, AdapterSides sides,
-                  const std::string& directory, Json sidecar) {
+                  const std::string& directory, Json sidecar, const std::string& card) {
   const std::unique_ptr<Adapter> merged = adapter.merged();
   const Adapter& saved = merged ? *merged : adapter;
   const std::vector<NamedTensor> tensors = named_tensors(saved);
@@ -46,13 +50,14 @@ void save_adapter(const Adapter& adapter, const std::string& type, AdapterSides 
       throw_error(ErrorKind::kDiverged, directory, ": not written: ", tensor.name,
                   " holds NaN or infinity");
   Json& own = sidecar["adapter"];
-  own["type"] = merged ? "linear" : type;  // the one kind that others fold into
+  own["type"] = saved_type(adapter, type);
   own["sides"] = sides == AdapterSides::kBoth ? "both" : "query";
   DurableDirectory out(directory);
   out.write("config.json", saved.config_json());
   if (sides == AdapterSides::kQuery) out.write("pytorch_model.bin", torch_state_bytes(tensors));
   write_safetensors(out, "model.safetensors", tensors);
   out.write("attune.json", sidecar.dump(2) + "\n");
+  if (!card.empty()) out.write("README.md", card);
   out.commit();
 }
 

@@ -20,11 +20,14 @@ enum class AdapterSides : std::uint8_t { kQuery, kBoth };
 bool is_adapter_directory(const std::string& directory);
 
 // Whole or not at all; merged, if the adapter folds. `sidecar` is attune.json, to whose "adapter"
-// type and sides are added. Without pytorch_model.bin for kBoth: LlamaIndex, which would put the
-// adapter behind queries alone, cannot load it then. Non-finite weights are refused:
-// Error{kDiverged}.
+// type and sides are added; `card` is README.md, "": none. Without pytorch_model.bin for kBoth:
+// LlamaIndex, which would put the adapter behind queries alone, cannot load it then. Non-finite
+// weights are refused: Error{kDiverged}.
 void save_adapter(const Adapter& adapter, const std::string& type, AdapterSides sides,
-                  const std::string& directory, Json sidecar);
+                  const std::string& directory, Json sidecar, const std::string& card = "");
+
+// The type under which save_adapter() keeps it: a kind that folds is kept as a linear one.
+std::string saved_type(const Adapter& adapter, const std::string& type);
 
 struct SavedAdapter {
   std::unique_ptr<Adapter> adapter;

@@ -197,6 +197,7 @@ ExportedAdapter export_adapter(const std::string& directory, const EmbedOptions&
   if (lineage.contains("adapter")) {
     lineage["exported_adapter"] = lineage["adapter"];
     lineage.erase("adapter");
+    lineage.erase("card");  // of the adapter alone
   }
   out.write("attune.json", text_of(lineage));
   out.write("README.md", card(exported));

@@ -141,8 +141,9 @@ DryRun dry_run(const RunConfig& given, bool whole_run) {
   options.train.token_cache.clear();  // nothing is written
   const auto engine =
       make_finetune_engine(std::move(data.train), std::move(data.validation), options);
-  const auto systems = 1 + static_cast<int>(std::count(config.evaluate.baselines.begin(),
-                                                       config.evaluate.baselines.end(), "base"));
+  const auto systems = static_cast<int>(
+      1 + std::ssize(config.evaluate.candidates) +
+      std::count(config.evaluate.baselines.begin(), config.evaluate.baselines.end(), "base"));
   const TrainingEstimate e = engine->estimate(data.test ? &*data.test : nullptr, systems);
   const std::int64_t free = free_disk(config.output);
   check_memory(e);

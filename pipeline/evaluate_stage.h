@@ -1,5 +1,5 @@
-// Stage "evaluate": base, finetuned model and BM25 on the test -> OUTPUT/evaluation.json
-// and, of every query, OUTPUT/evaluation.queries.jsonl.
+// Stage "evaluate": base, finetuned model (and its other searches), further candidates and BM25 on
+// the test -> OUTPUT/evaluation.json and, of every query, OUTPUT/evaluation.queries.jsonl.
 #pragma once
 
 #include <string>

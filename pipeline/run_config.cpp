@@ -1,6 +1,7 @@
 #include "pipeline/run_config.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/alias_registry.h"
 
@@ -13,6 +14,25 @@ bool is_plain_name(const std::string& name) {
            c == '_' || c == '.';
   });
   return plain && !name.empty() && name.front() != '.' && name.size() <= 200;
+}
+
+std::vector<std::string> wrong_candidates(const EvaluateConfig& evaluate) {
+  constexpr std::size_t kMost = 20;
+  std::vector<std::string> wrong;
+  std::set<std::string> seen = {"base", "finetuned", "bm25"};
+  for (const std::string& candidate : evaluate.candidates) {
+    if (candidate.empty())
+      wrong.push_back("holds an empty name: expected a model's folder or name");
+    else if (!seen.insert(candidate).second)
+      wrong.push_back("holds '" + candidate +
+                      "', which is a row of the table already: leave it out, or write a folder of "
+                      "that name as ./" +
+                      candidate);
+  }
+  if (evaluate.candidates.size() > kMost)
+    wrong.push_back("holds " + std::to_string(evaluate.candidates.size()) +
+                    " models: at most 20, for with more chance has too much to choose from");
+  return wrong;
 }
 
 }  // namespace
@@ -104,6 +124,11 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
         "evaluate` ranks models that are there already");
   if (has_evaluate && data.test.empty() && !has_generate)
     add("evaluate", "'evaluate' has no questions: give data.test, or documents and generate");
+  for (const std::string& wrong : wrong_candidates(evaluate))
+    add("evaluate.candidates", "evaluate.candidates " + wrong);
+  if (std::set(evaluate.searches.begin(), evaluate.searches.end()).size() !=
+      evaluate.searches.size())
+    add("evaluate.searches", "evaluate.searches names one twice");
   if (has_report && !has_train) add("report", "'report' tells of a training and needs 'train'");
   if (has_index && !has_train)
     add("index",

@@ -44,6 +44,7 @@ struct DataConfig {
 struct EvaluateConfig {
   std::vector<int> k = {1, 3, 5, 10};
   std::vector<std::string> baselines = {"base", "bm25"};
+  std::vector<std::string> candidates, searches;
 
   template <class Fields>
   void visit(Fields& f) {
@@ -52,6 +53,13 @@ struct EvaluateConfig {
     f.field("k", k, "cut-offs of hit rate, precision, recall, MRR and NDCG", each);
     f.field("baselines", baselines, "shown beside the finetuned model; base and bm25",
             one_of({"base", "bm25"}));
+    f.field("candidates", candidates,
+            "further models, measured beside the finetuned one; the more there are, the wider the "
+            "intervals (docs/metrics.md)");
+    f.field("searches", searches,
+            "other ways of searching with the finetuned model, a row each: hybrid (with BM25), "
+            "reranked (BM25's best by cosine), index and approximate_index (what an index loses)",
+            one_of({"hybrid", "reranked", "index", "approximate_index"}));
   }
 };
 

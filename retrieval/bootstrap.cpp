@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "kernels/counter_dropout.h"
 
 namespace attune {
 namespace {
@@ -26,12 +27,7 @@ class RowSampler {
   }
 
  private:
-  std::uint64_t next_bits() {
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ull);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return z ^ (z >> 31);
-  }
+  std::uint64_t next_bits() { return mix64(state_ += 0x9e3779b97f4a7c15ull); }
 
   std::uint64_t state_;
   std::uint32_t count_, threshold_;
@@ -50,9 +46,9 @@ std::string points(double fraction, bool sign = false) {
 
 PairedDifference paired_bootstrap(const std::vector<double>& base,
                                   const std::vector<double>& candidate, int resamples,
-                                  std::uint64_t seed, double confidence) {
+                                  std::uint64_t seed, double confidence, int comparisons) {
   ATTUNE_ASSERT(!base.empty() && base.size() == candidate.size() && base.size() <= UINT32_MAX);
-  ATTUNE_ASSERT(resamples >= 1 && confidence > 0 && confidence < 1);
+  ATTUNE_ASSERT(resamples >= 1 && confidence > 0 && confidence < 1 && comparisons >= 1);
   const std::size_t count = base.size();
   std::vector<double> differences(count);
   for (std::size_t i = 0; i < count; ++i) differences[i] = candidate[i] - base[i];
@@ -67,19 +63,24 @@ PairedDifference paired_bootstrap(const std::vector<double>& base,
   std::sort(means.begin(), means.end());
 
   // The 1e-9 keeps 10,000 resamples at 0.9 from ending as 499.99...
-  const auto cut = static_cast<std::size_t>(resamples * (1 - confidence) / 2 + 1e-9);
+  const auto cut =
+      static_cast<std::size_t>(resamples * (1 - confidence) / (2.0 * comparisons) + 1e-9);
   PairedDifference result;
   result.difference =
       std::accumulate(differences.begin(), differences.end(), 0.0) / static_cast<double>(count);
   result.low = means[cut];
   result.high = means[means.size() - 1 - cut];
   result.confidence = confidence;
+  result.comparisons = comparisons;
   return result;
 }
 
 std::string verdict(const PairedDifference& difference) {
-  char percent[32];
-  std::snprintf(percent, sizeof percent, "%g %% interval ", difference.confidence * 100);
+  char number[32];
+  std::snprintf(number, sizeof number, "%g %% interval ", difference.confidence * 100);
+  std::string percent = number;
+  if (difference.comparisons > 1)
+    percent += str_cat("for all ", difference.comparisons, " candidates ");
   if (difference.better())
     return str_cat("better by ", points(difference.difference), " points (", percent,
                    points(difference.low), " to ", points(difference.high), ")");

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 
 #include "data/qa_dataset.h"
 #include "retrieval/metrics.h"
+#include "retrieval/model_cost.h"
 
 namespace attune {
 
@@ -28,6 +30,9 @@ struct Evaluation {
   std::vector<Ranking> rankings;         // [evaluated queries], at most max(100, max k) deep
   std::vector<std::int64_t> query_rows;  // which rows of dataset.queries were evaluated
   std::vector<QueryScores> scores;       // [evaluated queries]
+  std::string against;       // the model that it is compared with; empty: the first of the table
+  bool is_candidate = true;  // one of those of which the best will be taken; BM25 is none
+  std::optional<ModelCost> cost;
 };
 
 // Cosine similarity, exact search. Order: score descending, then corpus id ascending as a string

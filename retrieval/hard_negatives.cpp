@@ -13,6 +13,7 @@
 #include "core/progress.h"
 #include "data/folded_text.h"
 #include "data/samplers.h"
+#include "kernels/counter_dropout.h"
 #include "retrieval/passage_ranking.h"
 
 namespace attune {
@@ -221,13 +222,10 @@ class Miner {
   std::vector<std::int64_t> choose(std::int64_t query, std::vector<std::int64_t> rows) const {
     const auto wanted = static_cast<std::size_t>(config_.num_negatives);
     if (config_.sampling_strategy == "random" && rows.size() > wanted) {
-      // The generator takes 32 bits: the finaliser of SplitMix64 (Steele et al. 2014) mixes them.
-      std::uint64_t mixed =
-          config_.seed + 0x9e3779b97f4a7c15u * (static_cast<std::uint64_t>(query) + 1);
-      mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
-      mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
-      std::vector<std::int64_t> places =
-          Generator(mixed ^ (mixed >> 31)).randperm(std::ssize(rows));
+      // The generator takes 32 bits, which mix64 makes of both.
+      const std::uint64_t mixed =
+          mix64(config_.seed + 0x9e3779b97f4a7c15u * (static_cast<std::uint64_t>(query) + 1));
+      std::vector<std::int64_t> places = Generator(mixed).randperm(std::ssize(rows));
       places.resize(wanted);
       std::sort(places.begin(), places.end());
       std::vector<std::int64_t> chosen;

@@ -75,6 +75,10 @@ void parse_head(const Json& json, QueryResults& results) {
   const std::unordered_set<std::string> names(results.systems.begin(), results.systems.end());
   if (names.empty() || names.size() > kMaxSystems || names.size() != results.systems.size())
     throw_error(ErrorKind::kData, "\"systems\" must hold 1 to ", kMaxSystems, " names, each once");
+  if (json.contains("candidates")) results.candidates = json.at("candidates").get<int>();
+  if (results.candidates < 1 || results.candidates > static_cast<int>(kMaxSystems))
+    throw_error(ErrorKind::kData, "\"candidates\" is ", results.candidates, ", expected 1 to ",
+                kMaxSystems);
   results.of.resize(results.systems.size());
 }
 
@@ -127,7 +131,8 @@ void write_query_results(const std::string& path, const QueryResults& results) {
                      {"sha256", results.dataset_sha256},
                      {"passages", results.passages},
                      {"k", results.k},
-                     {"systems", results.systems}};
+                     {"systems", results.systems},
+                     {"candidates", results.candidates}};
   write_file_durably(path, [&](const std::function<void(std::string_view)>& write) {
     write(head.dump() + "\n");
     for (std::int64_t query = 0; query < results.num_queries(); ++query) {

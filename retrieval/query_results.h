@@ -32,7 +32,8 @@ struct QueryResults {
   Fingerprint dataset_sha256;
   std::int64_t passages = 0;
   std::vector<int> k;
-  std::vector<std::string> systems;          // "base", "finetuned", "bm25"
+  std::vector<std::string> systems;          // "base", "finetuned", "bm25", ...
+  int candidates = 1;                        // how many of them were compared with the first
   std::vector<std::string> query_ids;        // [queries]
   std::vector<std::int64_t> num_relevant;    // [queries] at least 1
   std::vector<std::vector<QueryResult>> of;  // [systems][queries]

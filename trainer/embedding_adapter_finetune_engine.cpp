@@ -25,6 +25,7 @@
 #include "trainer/guided_batches.h"
 #include "trainer/lineage.h"
 #include "trainer/losses/corpus_softmax.h"
+#include "trainer/model_card.h"
 #include "trainer/sampled_steps.h"
 
 namespace attune {
@@ -225,8 +226,13 @@ FinetuneResult EmbeddingAdapterFinetuneEngine::finetune(const StopRequested& sto
   FinetuneResult result = run(trainer, subject, start, stop_requested);
   parameters.release_to_cpu();
   if (!result.finished) return result;
-  save_adapter(*adapter, saved.type, sides, artifact_path(),
-               sidecar_of(options_, *base, result, /*named=*/!base_));
+  Json sidecar = sidecar_of(options_, *base, result, /*named=*/!base_);
+  sidecar["card"] = adapter_card_facts(embedding, options_, rows.num_rows());
+  Json lineage = sidecar;  // with what save_adapter adds
+  lineage["adapter"]["type"] = saved_type(*adapter, saved.type);
+  lineage["adapter"]["sides"] = both ? "both" : "query";
+  save_adapter(*adapter, saved.type, sides, artifact_path(), sidecar,
+               model_card(lineage, /*evaluation=*/nullptr));
   tell_saved(result);
   return result;
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
+#include <string_view>
 
 #include "core/config_reader.h"
 #include "core/durable.h"
@@ -70,16 +71,26 @@ std::string model_index(const Json& lineage, const Json& evaluation) {
   return yaml;
 }
 
+bool is_adapter(const Json& lineage) { return lineage.contains("adapter"); }
+
+std::string base_of(const Json& lineage) {
+  const Json& holder = is_adapter(lineage) ? lineage.at("adapter") : lineage;
+  return holder.value("base", "a model of the caller's own");
+}
+
 std::string front_matter(const Json& lineage, const Json& evaluation) {
   const Json& card = lineage.at("card");
   std::string yaml =
-      "---\nlibrary_name: sentence-transformers\npipeline_tag: sentence-similarity\ntags:\n"
-      "- sentence-transformers\n- sentence-similarity\n- feature-extraction\n";
+      is_adapter(lineage)
+          ? "---\npipeline_tag: sentence-similarity\ntags:\n- embedding-adapter\n"
+            "- sentence-similarity\n"
+          : "---\nlibrary_name: sentence-transformers\npipeline_tag: sentence-similarity\ntags:\n"
+            "- sentence-transformers\n- sentence-similarity\n- feature-extraction\n";
   yaml += str_cat("- dataset_size:", card.at("pairs").get<std::int64_t>(), "\n");
   for (const Json& loss : card.at("losses")) yaml += "- loss:" + loss.get<std::string>() + "\n";
   // A folder of this machine is nobody else's base model.
   if (card.at("base_is_named").get<bool>())
-    yaml += "base_model: " + yaml_text(lineage.at("base").get<std::string>()) + "\n";
+    yaml += "base_model: " + yaml_text(base_of(lineage)) + "\n";
   return yaml + model_index(lineage, evaluation) + "---\n\n";
 }
 
@@ -89,11 +100,15 @@ std::string measured(const Json& evaluation) {
     return "## Measured\n\nNot measured yet: the section `evaluate` of `attune run` does it.\n\n";
   std::string text = str_cat("## Measured\n\nOn ", tuned->at("queries").get<std::int64_t>(),
                              " questions of `", dataset_name(evaluation), "`");
+  const int several = tuned->value("comparisons", 1);
   if (!base) {
     text += ":\n\n| metric | this model |\n|---|---|\n";
   } else {
     text +=
-        "; the interval is a paired bootstrap over the questions, in points (hundredths):\n\n"
+        "; the interval is a paired bootstrap over the questions, in points (hundredths)" +
+        (several > 1 ? str_cat(", so wide that it holds for all ", several, " candidates at once")
+                     : "") +
+        ":\n\n"
         "| metric | base | this model | points | 95 % interval |\n|---|---|---|---|---|\n";
   }
   for (const auto& [key, value] : tuned->items()) {
@@ -111,13 +126,87 @@ std::string measured(const Json& evaluation) {
   return text + "\n";
 }
 
-std::string usage(const Json& card) {
+// One line of a table, whatever stands in the text: it is shown and never obeyed.
+std::string cell(const std::string& text) {
+  constexpr std::size_t kMost = 160;  // code points
+  std::string out;
+  std::size_t points = 0;
+  for (const char c : text) {
+    if ((static_cast<unsigned char>(c) & 0xc0) != 0x80 && ++points > kMost) return out + " ...";
+    if (static_cast<unsigned char>(c) < 0x20)
+      out += ' ';
+    else if (std::string_view("\\`*_{}[]()#+-!|<>~&$:@").find(c) != std::string_view::npos)
+      out += str_cat("&#", static_cast<int>(c), ";");
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::string examples(const Json& evaluation) {
+  if (!evaluation.is_object() || !evaluation.contains("examples")) return "";
+  std::string rows;
+  for (const Json& example : evaluation.at("examples"))
+    rows += str_cat("| ", cell(example.at("question").get<std::string>()), " | ",
+                    cell(example.at("base").get<std::string>()), " | ",
+                    cell(example.at("finetuned").get<std::string>()), " |\n");
+  if (rows.empty()) return "";
+  return "Questions of the test that this model answers first and the base does not, and the "
+         "passage nearest to each (chosen to show the difference, so no measure of it):\n\n"
+         "| question | base finds | this model finds |\n|---|---|---|\n" +
+         rows + "\n";
+}
+
+// The prompts as HuggingFaceEmbedding takes them: LlamaIndex's adapter knows of none.
+std::string instructions(const Json& card) {
+  std::string text;
+  for (const auto& [name, key] :
+       {std::pair{"query_instruction", "query_prompt"}, {"text_instruction", "document_prompt"}})
+    if (const auto prompt = card.at(key).get<std::string>(); !prompt.empty())
+      text += str_cat(", ", name, "=", dump_json_like_python(Json(prompt), -1));
+  return text;
+}
+
+std::string adapter_usage(const Json& lineage) {
+  const Json& adapter = lineage.at("adapter");
+  const std::string base = base_of(lineage), type = adapter.value("type", "");
+  const bool both = adapter.value("sides", "query") == "both";
+  std::string python;
+  if (!both && (type == "linear" || type == "two_layer")) {
+    const bool two = type == "two_layer";
+    python =
+        str_cat("```python\nfrom llama_index.embeddings.adapter import AdapterEmbeddingModel\n",
+                two ? "from llama_index.embeddings.adapter.utils import TwoLayerNN\n" : "",
+                "from llama_index.embeddings.huggingface import HuggingFaceEmbedding\n\nbase = "
+                "HuggingFaceEmbedding(",
+                dump_json_like_python(Json(base), -1), instructions(lineage.at("card")),
+                ")\nmodel = AdapterEmbeddingModel(base, \"PATH\"", two ? ", TwoLayerNN" : "",
+                ")\nquery = model.get_query_embedding(\"where is it kept?\")\n"
+                "passage = model.get_text_embedding(\"It is kept in the hall.\")\n```\n\n");
+  } else {
+    python =
+        "LlamaIndex has no such adapter. `attune export` makes it a sentence-transformers "
+        "directory where its layers allow it.\n\n";
+  }
+  return python +
+         "```cpp\n#include <attune/base_embedding.h>\n\n"
+         "const auto model = attune::resolve_embed_model(\"local:PATH\");  // with its base\n"
+         "const std::vector<float> query = model->get_query_embedding(\"where is it kept?\");\n"
+         "```\n\n" +
+         (both ? "It turns queries and passages: an index made with the base does not fit.\n\n"
+               : "It turns queries alone: an index made with the base stays valid.\n\n");
+}
+
+std::string usage(const Json& lineage) {
+  const Json& card = lineage.at("card");
   std::string prompts;
   for (const auto& [name, key] :
        {std::pair{"query", "query_prompt"}, {"document", "document_prompt"}})
     if (const auto prompt = card.at(key).get<std::string>(); !prompt.empty())
       prompts +=
           str_cat("Put before every ", name, " (stored with the model): ", code(prompt), ".\n");
+  if (is_adapter(lineage))
+    return "## Use\n\n" + adapter_usage(lineage) + prompts + (prompts.empty() ? "" : "\n");
   return "## Use\n\n```python\nfrom sentence_transformers import SentenceTransformer\n\n"
          "model = SentenceTransformer(\"PATH\")\n"
          "queries = model.encode_query([\"where is it kept?\"])\n"
@@ -146,10 +235,26 @@ std::string marker(const Json& evaluation) {
   return "<!-- attune: measured " + sha256(evaluation.dump()).substr(0, 16) + " -->\n";
 }
 
-}  // namespace
+std::string summary(const Json& lineage) {
+  const Json& card = lineage.at("card");
+  if (is_adapter(lineage))
+    return str_cat(
+        "# Embedding adapter trained with attune\n\nA small network behind the "
+        "embedding model ",
+        code(base_of(lineage)), ", which is not in this folder. It gives ",
+        card.at("dimension").get<int>(),
+        "-dimensional vectors, so that a question is close to the passage that answers "
+        "it.\n\n");
+  return str_cat("# Embedding model finetuned with attune\n\nMaps texts to ",
+                 card.at("dimension").get<int>(), "-dimensional vectors (",
+                 card.at("normalized").get<bool>() ? "normalised, " : "", "at most ",
+                 card.at("max_length").get<int>(),
+                 " tokens), so that a question and the passage that answers it are close. Base "
+                 "model: ",
+                 code(base_of(lineage)), ".\n\n");
+}
 
-Json card_facts(const EmbeddingModel& model, const FinetuneOptions& options,
-                std::int64_t num_pairs) {
+Json training_facts(const FinetuneOptions& options, std::int64_t num_pairs) {
   const std::string& base = options.model.base;
   const std::string printed = print_config(options.train);
   Json losses = {options.train.loss.peer_name()};
@@ -159,27 +264,41 @@ Json card_facts(const EmbeddingModel& model, const FinetuneOptions& options,
        settings_beyond(parse_printed_config(printed, "train"),
                        parse_printed_config(print_config(TrainConfig()), "defaults")))
     changed[setting.key] = setting.value;
-  return {{"dimension", model.dimension()},
-          {"max_length", model.max_length()},
-          {"normalized", model.directory().normalize},
-          {"query_prompt", model.prompt(Role::kQuery)},
-          {"document_prompt", model.prompt(Role::kText)},
-          {"base_is_named", is_hub_name(base)},
+  return {{"base_is_named", is_hub_name(base)},
           {"pairs", num_pairs},
           {"losses", losses},
           {"changed", changed},
           {"settings", str_cat("seed: ", options.seed, "\n", printed)}};
 }
 
+}  // namespace
+
+Json card_facts(const EmbeddingModel& model, const FinetuneOptions& options,
+                std::int64_t num_pairs) {
+  Json facts = {{"dimension", model.dimension()},
+                {"max_length", model.max_length()},
+                {"normalized", model.directory().normalize},
+                {"query_prompt", model.prompt(Role::kQuery)},
+                {"document_prompt", model.prompt(Role::kText)}};
+  facts.update(training_facts(options, num_pairs));
+  return facts;
+}
+
+Json adapter_card_facts(const BaseEmbedding& embedding, const FinetuneOptions& options,
+                        std::int64_t num_pairs) {
+  const bool given = options.model.prompts.given;
+  Json facts = {{"dimension", embedding.dimension()},
+                {"query_prompt", given ? options.model.prompts.query_text() : ""},
+                {"document_prompt", given ? options.model.prompts.document_text() : ""}};
+  facts.update(training_facts(options, num_pairs));
+  return facts;
+}
+
 std::string model_card(const Json& lineage, const Json& evaluation) {
   const Json& card = lineage.at("card");
   std::ostringstream text;
-  text << front_matter(lineage, evaluation) << "# Embedding model finetuned with attune\n\n"
-       << "Maps texts to " << card.at("dimension") << "-dimensional vectors ("
-       << (card.at("normalized").get<bool>() ? "normalised, " : "") << "at most "
-       << card.at("max_length") << " tokens), so that a question and the passage that answers it "
-       << "are close. Base model: " << code(lineage.at("base").get<std::string>()) << ".\n\n"
-       << measured(evaluation) << usage(card) << "## Data\n\nTrained on " << card.at("pairs")
+  text << front_matter(lineage, evaluation) << summary(lineage) << measured(evaluation)
+       << examples(evaluation) << usage(lineage) << "## Data\n\nTrained on " << card.at("pairs")
        << " pairs of question and passage, in " << lineage.value("steps", std::int64_t{0})
        << " steps; the weights are those of step " << lineage.value("best_step", std::int64_t{0})
        << ". SHA-256 of the data is in `attune.json`.\n\n"

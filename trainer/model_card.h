@@ -17,13 +17,18 @@ namespace attune {
 Json card_facts(const EmbeddingModel& model, const FinetuneOptions& options,
                 std::int64_t num_pairs);
 
+// The same of an adapter: `embedding` is the adapter behind its base.
+Json adapter_card_facts(const BaseEmbedding& embedding, const FinetuneOptions& options,
+                        std::int64_t num_pairs);
+
 // `lineage`: attune.json with "card" in it. `evaluation`: what report_json() gives, with systems
-// "base" and "finetuned" where they were measured; null: not measured yet.
+// "base" and "finetuned" where they were measured, and in `examples` questions with what the two
+// found first; null: not measured yet. With "adapter" in the lineage it is an adapter's card.
 std::string model_card(const Json& lineage, const Json& evaluation);
 
 // Writes ARTIFACT/README.md anew with these measurements, unless it has them already: what a person
 // adds to a card stays until the model is measured again. Artifacts without a card's facts
-// (adapters, and those of earlier versions) are left alone.
+// (those of earlier versions) are left alone.
 void add_measurements(const std::string& artifact, const Json& evaluation);
 
 }  // namespace attune

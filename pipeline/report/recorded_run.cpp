@@ -172,6 +172,8 @@ void read_results(const std::string& directory, bool with_texts, const TextLimit
         "again to measure this one.");
   } else {
     run.results = read_query_results(path);
+    if (const std::string means = directory + "/evaluation.json"; is_there(means))
+      run.evaluation = read_object(means);
     if (with_texts) read_test(directory, limits, run);
   }
 }

@@ -33,6 +33,7 @@ struct RecordedRun {
   Json lineage = Json::object();              // artifact/attune.json
   std::string query_prompt, document_prompt;  // stored with the artifact
   std::optional<QueryResults> results;
+  Json evaluation = Json::object();                // evaluation.json beside those results
   std::optional<EmbeddingQAFinetuneDataset> test;  // the results' data set, for its texts
   std::map<std::string, QuestionSource> sources;   // by id of the test's query
   std::optional<DataFacts> train_data, validation_data, test_data;

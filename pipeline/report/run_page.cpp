@@ -8,6 +8,7 @@
 #include "pipeline/report/quality_sections.h"
 #include "pipeline/report/question_section.h"
 #include "pipeline/report/record_sections.h"
+#include "pipeline/report/systems_section.h"
 #include "pipeline/report/training_section.h"
 
 namespace attune {
@@ -72,7 +73,11 @@ std::string sure_tile(const Verdict& verdict) {
   const char* value = verdict.kind == Kind::kUnclear ? "No" : "Yes, at 95 %";
   return tile("Am I sure?", value,
               str_cat("95 % interval of the change: ", interval_text(difference),
-                      " points (paired bootstrap over the questions)."));
+                      " points (paired bootstrap over the questions",
+                      verdict.candidates > 1
+                          ? str_cat(", for all ", verdict.candidates, " candidates at once")
+                          : "",
+                      ")."));
 }
 
 std::string tiles(const RecordedRun& run, const Verdict& verdict) {
@@ -143,6 +148,7 @@ std::string run_page(const RecordedRun& run, int examples) {
     if (!body.empty()) sections.push_back({id, title, std::move(body)});
   };
   add("metrics", "Metrics", metrics_section(run, verdict));
+  add("systems", "All systems", systems_section(run.evaluation));
   add("scores", "Similarities", scores_section(run));
   add("slices", "Parts of the test", slices_section(run, verdict));
   add("questions", "Questions", question_section(run, verdict, examples));

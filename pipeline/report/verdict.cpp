@@ -32,9 +32,10 @@ std::string headline_metric(const MetricTable& table) {
 }
 
 MetricChange change_of(const MetricTable& reference, const MetricTable& candidate,
-                       const std::string& metric) {
+                       const std::string& metric, int comparisons) {
   return {metric, reference.mean(metric), candidate.mean(metric),
-          paired_bootstrap(reference.values(metric), candidate.values(metric))};
+          paired_bootstrap(reference.values(metric), candidate.values(metric), 10000, 42, 0.95,
+                           comparisons)};
 }
 
 Verdict judge(const QueryResults& results) {
@@ -46,13 +47,18 @@ Verdict judge(const QueryResults& results) {
   if (candidate < 0 || reference < 0) return verdict;
   verdict.reference = results.systems[reference];
   verdict.candidate = results.systems[candidate];
+  verdict.candidates = results.candidates;
+  const auto change = [&](const MetricTable& old_table, const MetricTable& new_table,
+                          const std::string& metric) {
+    return change_of(old_table, new_table, metric, verdict.candidates);
+  };
   const MetricTable before = results.metrics(reference), after = results.metrics(candidate);
   for (const std::string& metric : primary_metrics(before))
-    if (!metric.starts_with("recall@")) verdict.metrics.push_back(change_of(before, after, metric));
+    if (!metric.starts_with("recall@")) verdict.metrics.push_back(change(before, after, metric));
   for (const std::string& metric : before.names)
-    if (metric.starts_with("recall@")) verdict.metrics.push_back(change_of(before, after, metric));
+    if (metric.starts_with("recall@")) verdict.metrics.push_back(change(before, after, metric));
   const std::string headline = headline_metric(before);
-  verdict.headline = change_of(before, after, headline);
+  verdict.headline = change(before, after, headline);
   const std::vector<double>&old_values = before.values(headline),
         &new_values = after.values(headline);
   for (std::size_t i = 0; i < old_values.size(); ++i) {

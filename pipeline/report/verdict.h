@@ -28,6 +28,7 @@ struct Verdict {
   std::string reference, candidate;   // systems
   MetricChange headline;              // NDCG at 10, or at the largest k
   std::vector<MetricChange> metrics;  // primary_metrics() of the table, recall at every k
+  int candidates = 1;                 // for how many the intervals hold together
   std::int64_t queries = 0, improved = 0, worsened = 0;  // by the headline metric
   // Of kUnclear: about how many queries would show a difference as large as the one found; 0: none
   // was found.
@@ -37,9 +38,10 @@ struct Verdict {
 // The finetuned model against its base, or where that was not measured against BM25.
 Verdict judge(const QueryResults& results);
 
-// Any two columns of numbers for the same queries: metric tables of the same k.
+// Any two columns of numbers for the same queries: metric tables of the same k. `comparisons`: as
+// of paired_bootstrap().
 MetricChange change_of(const MetricTable& reference, const MetricTable& candidate,
-                       const std::string& metric);
+                       const std::string& metric, int comparisons = 1);
 
 // "ndcg@10", or where 10 was not asked for NDCG at the largest k.
 std::string headline_metric(const MetricTable& table);

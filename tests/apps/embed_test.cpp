@@ -191,6 +191,32 @@ TEST_F(Embed, EvaluateTellsEveryModel) {
   EXPECT_NE(gate.err.find("gate not met"), std::string::npos) << gate.err;
 }
 
+TEST_F(Embed, EvaluateTellsOtherSearchesAndCost) {
+  write_dataset("test.json", 12);
+  const Outcome outcome = run({"evaluate", "--model", kTinyModel, "--search", "hybrid", "--search",
+                               "reranked", "--search", "index", "--search", "approximate_index",
+                               "--bm25", "--cost", "--dataset", "test.json", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json answer = outcome.last_line(), &models = answer["models"];
+  ASSERT_EQ(models.size(), 6u);
+  EXPECT_EQ(models[1]["model"], kTinyModel + " (hybrid)");
+  EXPECT_EQ(models[1]["comparisons"], 2);
+  EXPECT_EQ(models[3]["against"], kTinyModel);
+  EXPECT_EQ(models[3]["comparisons"], 1);
+  EXPECT_EQ(models[3]["ndcg@10"], models[0]["ndcg@10"]) << "an exact index loses nothing";
+  const Json& cost = models[0]["cost"];
+  EXPECT_GT(cost["query_ms_p50"], 0);
+  EXPECT_GE(cost["query_ms_p95"], cost["query_ms_p50"]);
+  EXPECT_GT(cost["passages_per_second"], 0);
+  EXPECT_GT(cost["memory_bytes"], 10000);
+  EXPECT_GT(cost["disk_bytes"], fs::file_size(kTinyModel + "/model.safetensors"));
+  EXPECT_TRUE(answer["machine"]["device"].is_string());
+  EXPECT_FALSE(models[5].contains("cost"));
+  EXPECT_EQ(
+      run({"evaluate", "--model", kTinyModel, "--search", "magic", "--dataset", "test.json"}).code,
+      2);
+}
+
 TEST_F(Embed, EvaluateRefusesBadData) {
   spit(folder_ / "twice.json",
        R"({"queries": {"q": "a", "q": "b"}, "corpus": {"d": "x"}, "relevant_docs": {"q": ["d"]}})");

@@ -133,6 +133,20 @@ TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
       {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {k: []}\n", "k"},
       {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {baselines: [bm52]}\n",
        "bm25"},
+      {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {candidates: [a, a]}\n",
+       "'a', which is a row of the table already"},
+      {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {candidates: [base]}\n",
+       "./base"},
+      {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {candidates: ['']}\n",
+       "empty"},
+      {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {candidates: [a1, a2, " +
+           "a3, a4, a5, a6, a7, a8, a9, b1, b2, b3, b4, b5, b6, b7, b8, b9, c1, c2, c3]}\n",
+       "at most 20"},
+      {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\nevaluate: {searches: [hybird]}\n",
+       "hybrid"},
+      {kHead + kModel +
+           "data: {train: t, test: t}\ntrain: {}\nevaluate: {searches: [index, index]}\n",
+       "twice"},
   };
   for (const auto& [text, said] : cases)
     EXPECT_NE(refusal(text).find(said), std::string::npos) << text << "-> " << refusal(text);

@@ -15,6 +15,7 @@
 #include "pipeline/stages.h"
 #include "retrieval/index/index_generation.h"
 #include "retrieval/index/node_lines.h"
+#include "retrieval/query_results.h"
 #include "tests/support/paths.h"
 
 namespace attune {
@@ -150,6 +151,37 @@ TEST_F(RunStages, TheCardTellsWhatWasMeasured) {
   EXPECT_EQ(again.train, measured.train) << "a card decides no training";
   EXPECT_EQ(again.evaluate, measured.evaluate);
   EXPECT_NE(read_file(card).find("Said by a person."), std::string::npos);
+}
+
+TEST_F(RunStages, CandidatesAndSearchesAreRowsOfOneTable) {
+  config_.has_report = true;
+  config_.evaluate.k = {1, 10};
+  config_.evaluate.candidates = {folder_ / "candidate"};
+  config_.evaluate.searches = {"hybrid", "approximate_index"};
+  fs::copy(config_.model.base, folder_ / "candidate", fs::copy_options::recursive);
+  const Times first = run_all();
+  const Json evaluation = read_json_file(folder_ / "out" / "evaluation.json");
+  std::vector<std::string> names;
+  for (const Json& model : evaluation["models"]) names.push_back(model["model"]);
+  EXPECT_EQ(names, (std::vector<std::string>{"base", "finetuned", "finetuned (hybrid)",
+                                             "finetuned (approximate_index)",
+                                             config_.evaluate.candidates[0], "bm25"}));
+  const Json &tuned = evaluation["models"][1], &candidate = evaluation["models"][4];
+  EXPECT_EQ(tuned["comparisons"], 3);
+  EXPECT_EQ(candidate["gain"]["ndcg@10"], Json({0.0, 0.0, 0.0})) << "it is the base once more";
+  EXPECT_EQ(candidate["p"]["ndcg@10"], 1);
+  EXPECT_EQ(evaluation["models"][3]["against"], "finetuned");
+  EXPECT_GT(tuned["cost"]["query_ms_p50"], 0);
+  EXPECT_FALSE(fs::exists(folder_ / "out" / "evaluation.index"));
+  const QueryResults results = read_query_results(folder_ / "out" / "evaluation.queries.jsonl");
+  EXPECT_EQ(results.candidates, 3);
+  const std::string page = read_file(config_.output + "/report.html");
+  EXPECT_NE(page.find("hold together (Bonferroni)"), std::string::npos);
+
+  EXPECT_EQ(run_all().evaluate, first.evaluate);
+  std::ofstream(folder_ / "candidate" / "config_sentence_transformers.json")
+      << R"({"prompts": {"query": "ask: "}})";
+  EXPECT_GT(run_all().evaluate, first.evaluate) << "the candidate is another one now";
 }
 
 TEST_F(RunStages, TheReportIsOfThisRun) {

@@ -18,6 +18,7 @@ QueryResults some_results() {
   results.passages = 500;
   results.k = {1, 10};
   results.systems = {"base", "bm25"};
+  results.candidates = 3;
   results.query_ids = {"q\"1", "q2"};
   results.num_relevant = {2, 1};
   results.of = {{{{1, 12}, {{"d<1>", 0.75f}, {"d2", -0.5f}}, 0.75f, 0.5f, 0.125f},
@@ -33,6 +34,7 @@ TEST(QueryResults, WhatIsWrittenIsRead) {
   const QueryResults read = read_query_results(path);
   EXPECT_EQ(read.dataset, "data/test \"1\".json");
   EXPECT_EQ(read.passages, 500);
+  EXPECT_EQ(read.candidates, 3);
   EXPECT_EQ(read.k, (std::vector<int>{1, 10}));
   EXPECT_EQ(read.query_ids, (std::vector<std::string>{"q\"1", "q2"}));
   EXPECT_EQ(read.of[0][0].ranks, (std::vector<std::int64_t>{1, 12}));
@@ -77,6 +79,7 @@ TEST(QueryResults, DamageIsNamedWithItsLine) {
   const auto holds = [](const std::string& text, const char* part) {
     return text.find(part) != std::string::npos;
   };
+  EXPECT_TRUE(holds(refused("\"candidates\":3", "\"candidates\":0"), "expected 1 to"));
   EXPECT_TRUE(holds(refused("[1,12]", "[12,1]"), ":2: \"ranks\" must ascend"));
   EXPECT_TRUE(holds(refused("[1,12]", "[1,1000000000000]"), "within 1 to 100"));
   EXPECT_TRUE(holds(refused("[1,12]", "[1,2,3]"), "3 of 2"));

@@ -30,10 +30,10 @@ TEST(ReportTable, RowsColumnsAndVerdicts) {
             "finetuned      1.0000       1.0000  1.0000   1.0000     1.0000\n"
             "\n"
             "finetuned against bäse, 40 queries:\n"
-            "  hit_rate@1   better by 75.0 points (95 % interval 60.0 to 87.5)\n"
-            "  hit_rate@10  not shown to be better (+0.0 points, 95 % interval 0.0 to 0.0)\n"
-            "  mrr@10       better by 37.5 points (95 % interval 30.0 to 43.8)\n"
-            "  ndcg@10      better by 27.7 points (95 % interval 22.1 to 32.3)\n");
+            "  hit_rate@1   better by 75.0 points (95 % interval 60.0 to 87.5), p 0.0001\n"
+            "  hit_rate@10  not shown to be better (+0.0 points, 95 % interval 0.0 to 0.0), p 1\n"
+            "  mrr@10       better by 37.5 points (95 % interval 30.0 to 43.8), p 0.0001\n"
+            "  ndcg@10      better by 27.7 points (95 % interval 22.1 to 32.3), p 0.0001\n");
 }
 
 TEST(ReportTable, OneSystemHasNoVerdict) {
@@ -72,6 +72,37 @@ TEST(ReportJson, FurtherModelsTellTheirGain) {
   EXPECT_EQ(model["against"], "a");
   EXPECT_EQ(model["gain"]["hit_rate@1"], Json({0.75, 0.6, 0.875}));
   EXPECT_FALSE(model["gain"].contains("recall@1"));
+  EXPECT_EQ(model["comparisons"], 1);
+  EXPECT_EQ(model["p"]["hit_rate@1"], 1.0 / 10001);
+  EXPECT_EQ(model["corrected_p"], model["p"]);
+}
+
+// Candidates are corrected together, a yardstick is none of them, and a row may name the one that
+// it is compared with.
+TEST(Gains, SeveralCandidates) {
+  std::vector<Evaluation> systems = {system("base", 10, {1}), system("a", 40, {1}),
+                                     system("b", 15, {1}), system("BM25", 16, {1}),
+                                     system("a (index)", 39, {1})};
+  systems[3].is_candidate = systems[4].is_candidate = false;
+  systems[4].against = "a";
+  const Gains gains = gains_of(systems);
+  const auto gain = [&](int row) { return gains[row].at("mrr@1"); };
+  EXPECT_EQ(gain(0).difference.comparisons, 2);
+  EXPECT_EQ(gain(0).corrected_p, 2 * gain(0).p);
+  EXPECT_EQ(gain(1).p, 0.0625) << "five queries, all for it: 2 of 32 patterns";
+  EXPECT_EQ(gain(1).corrected_p, 0.0625) << "the larger of two is taken as it is";
+  EXPECT_EQ(gain(2).difference.comparisons, 1);
+  EXPECT_EQ(gain(2).corrected_p, gain(2).p);
+  EXPECT_EQ(gain(3).difference.difference, -1.0 / 40);
+  const PairedDifference alone =
+      paired_bootstrap(systems[0].metrics.values("mrr@1"), systems[1].metrics.values("mrr@1"));
+  EXPECT_LE(gain(0).difference.low, alone.low);
+  const std::string table = report_table(systems, gains);
+  EXPECT_NE(table.find("interval for all 2 candidates"), std::string::npos) << table;
+  EXPECT_NE(table.find(", p 0.0001, corrected 0.0002\n"), std::string::npos) << table;
+  EXPECT_NE(table.find("a (index) against a, 40 queries:"), std::string::npos) << table;
+  systems[4].against = "nobody";
+  EXPECT_THROW(gains_of(systems), InternalError);
 }
 
 }  // namespace

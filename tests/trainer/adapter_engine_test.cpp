@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "models/adapters/principal_directions.h"
 #include "tests/support/tiny_bert.h"
 #include "trainer/adapter_batches.h"
+#include "trainer/model_card.h"
 
 namespace attune {
 namespace {
@@ -50,12 +52,47 @@ TEST(AdapterEngine, EveryKindLearnsByEveryLossAndIsGivenBack) {
       EXPECT_TRUE(result.finished);
       EXPECT_EQ(result.steps, 12);
       EXPECT_LT(result.final_loss, first) << type << " " << loss;
+      const std::string card = read_file(engine.artifact_path() + "/README.md");
+      EXPECT_TRUE(card.starts_with("---\npipeline_tag: sentence-similarity\n")) << card;
+      EXPECT_NE(card.find("AdapterEmbeddingModel(base, \"PATH\""), std::string::npos) << card;
+      EXPECT_EQ(card.find("TwoLayerNN") != std::string::npos, std::string(type) == "two_layer");
+      EXPECT_NE(card.find(kTinyBert), std::string::npos);
       const auto model = engine.get_finetuned_model();
       const auto base = resolve_embed_model(kTinyBert);
       EXPECT_EQ(model->get_text_embedding("a ship"), base->get_text_embedding("a ship"));
       EXPECT_NE(model->get_query_embedding("a ship"), base->get_query_embedding("a ship"));
       EXPECT_EQ(model->document_space(), base->document_space());
     }
+}
+
+// Texts of the test set are shown and never obeyed; prompts go where LlamaIndex takes them.
+TEST(AdapterEngine, TheCardTellsWhatWasMeasured) {
+  Json lineage = {{"run", "r"}, {"adapter", {{"type", "two_layer"}, {"base", "org/base"}}}};
+  lineage["card"] = {{"dimension", 8},
+                     {"query_prompt", "ask: "},
+                     {"document_prompt", ""},
+                     {"base_is_named", true},
+                     {"pairs", 12},
+                     {"losses", {"CorpusSoftmaxLoss"}},
+                     {"changed", Json::object()},
+                     {"settings", "seed: 1\n"}};
+  Json base = {{"model", "base"}, {"queries", 40}, {"ndcg@10", 0.5}}, tuned = base;
+  tuned["model"] = "finetuned";
+  tuned["comparisons"] = 3;
+  tuned["gain"]["ndcg@10"] = {0.1, 0.05, 0.2};
+  Json evaluation = {{"dataset", "t.json"}, {"models", {base, tuned}}};
+  evaluation["examples"] = Json::array({{{"question", "a | b\n# c"},
+                                         {"base", "<img src=x onerror=y>"},
+                                         {"finetuned", std::string(1000, 'w')}}});
+  const std::string card = model_card(lineage, evaluation);
+  for (const char* said :
+       {"base_model: \"org/base\"", "from llama_index.embeddings.adapter.utils import TwoLayerNN",
+        "query_instruction=\"ask: \"", "| ndcg@10 | 0.5000 | 0.5000 | +10.0 | +5.0 to +20.0 |",
+        "all 3 candidates at once", "| a &#124; b &#35; c | &#60;img src=x onerror=y&#62; | www"})
+    EXPECT_NE(card.find(said), std::string::npos) << said << "\n" << card;
+  EXPECT_EQ(card.find(std::string(161, 'w')), std::string::npos) << "long texts are cut";
+  lineage["adapter"]["sides"] = "both";
+  EXPECT_EQ(model_card(lineage, nullptr).find("AdapterEmbeddingModel("), std::string::npos);
 }
 
 TEST(AdapterEngine, BothSidesLearnByEveryLossAndReduce) {

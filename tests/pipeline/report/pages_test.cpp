@@ -142,6 +142,34 @@ TEST(RunPage, WithoutEvaluationItTellsWhatThereIs) {
   EXPECT_TRUE(holds(make_report({run.path()}, 10), "Trained, not measured"));
 }
 
+TEST(RunPage, SystemsSideBySide) {
+  const Scratch scratch;
+  RunDirectory run(scratch / "run");
+  write_whole_run(run, 40, 20, 2);
+  Json models = {{{"model", "base"}, {"ndcg@10", 0.5}},
+                 {{"model", "finetuned"}, {"ndcg@10", 0.625}, {"against", "base"}}};
+  models[0]["cost"] = {{"query_ms_p50", 1.25}, {"query_ms_p95", 2.5}, {"disk_bytes", 3 << 20}};
+  models[1]["gain"]["ndcg@10"] = {0.125, 0.05, 0.2};
+  models[1]["p"]["ndcg@10"] = 0.004;
+  models[1]["corrected_p"]["ndcg@10"] = 0.008;
+  models[1]["comparisons"] = 2;
+  models.push_back({{"model", "<script>alert(1)</script>"}, {"ndcg@10", "high"}, {"cost", 7}});
+  run.write("evaluation.json",
+            Json{{"models", models}, {"machine", {{"device", "some <cpu>"}}}}.dump());
+  const Parsed page(make_report({run.path()}, 0));
+  EXPECT_EQ(page.mistakes(), 0u);
+  EXPECT_EQ(page.count("script"), 0);
+  for (const char* said : {"+12.5", "+5.0 to +20.0", "0.004", "0.008", "hold together (Bonferroni)",
+                           "1.25 ms", "2.5 ms", "3 MiB", "some <cpu>", "<script>alert(1)"})
+    EXPECT_NE(page.text().find(said), std::string::npos) << said;
+  for (const char* other :
+       {R"({"models": 3})", R"({"models": [3, null]})", R"({"models": []})",
+        R"({"models": [{"model": 1, "gain": [], "cost": {"disk_bytes": -1}}]})"}) {
+    run.write("evaluation.json", other);
+    EXPECT_EQ(Parsed(make_report({run.path()}, 0)).mistakes(), 0u) << other;
+  }
+}
+
 TEST(RunPage, HostileTextsStayTexts) {
   const Scratch scratch;
   RunDirectory run(scratch / "run");
