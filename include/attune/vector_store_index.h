@@ -83,8 +83,7 @@ class ATTUNE_PUBLIC VectorStoreIndex {
                                const IndexOptions& options = {});
   // The same with Settings::embed_model() of each call: component kIndex where nodes are embedded,
   // kRetriever where queries are (attune/settings.h). A model that does not fit is refused then.
-  static VectorStoreIndex from_documents(std::span<const TextNode> nodes,
-                                         const std::string& place,
+  static VectorStoreIndex from_documents(std::span<const TextNode> nodes, const std::string& place,
                                          const IndexOptions& options = {},
                                          IndexChanges* changes = nullptr);
   static VectorStoreIndex load(const std::string& place, const IndexOptions& options = {});
