@@ -132,9 +132,12 @@ bool is_nothing_to_do(const RunConfig& config) {
 Json evaluation_metrics(const RunConfig& config) {
   const std::string path = config.output + "/evaluation.json";
   if (!config.has_evaluate || !file_exists(path)) return Json::object();
-  for (const Json& system : read_json_file(path)["models"])
-    if (system["model"] == "finetuned") return system["metrics"];
-  return Json::object();
+  Json metrics = Json::object();
+  for (const Json& system : read_json_file(path).value("models", Json::array()))
+    if (system.value("model", "") == "finetuned")
+      for (const auto& [name, value] : system.items())
+        if (value.is_number() && name.find('@') != std::string::npos) metrics[name] = value;
+  return metrics;
 }
 
 }  // namespace attune

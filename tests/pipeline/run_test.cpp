@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "data/qa_dataset.h"
+#include "pipeline/recorded_job.h"
 #include "pipeline/stage_record.h"
 #include "pipeline/stages.h"
 #include "retrieval/index/index_generation.h"
@@ -131,6 +132,7 @@ TEST_F(RunStages, WritesWhatTheFormatsPageLists) {
     EXPECT_TRUE(fs::is_regular_file(folder_ / "out" / name)) << name;
   const RunConfig resolved = load_run_config(folder_ / "out" / "config.yaml");
   EXPECT_EQ(print_config(resolved), print_config(config_));
+  EXPECT_TRUE(evaluation_metrics(config_)["ndcg@10"].is_number()) << "what the job keeps of it";
 }
 
 TEST_F(RunStages, TheCardTellsWhatWasMeasured) {
