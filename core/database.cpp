@@ -1,6 +1,8 @@
 #include "core/database.h"
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include <sqlite3.h>
 
@@ -72,13 +74,27 @@ Database::Database(const std::string& path) : path_(path) {
   }
   try {
     sqlite3_busy_timeout(handle_, kPatienceMs);
-    run("PRAGMA journal_mode=WAL");
+    turn_to_wal();
     run("PRAGMA synchronous=FULL");
     run("PRAGMA foreign_keys=ON");
   } catch (...) {
     sqlite3_close(handle_);
     throw;
   }
+}
+
+// While another process turns the same new file, SQLite answers "busy" at once, without the
+// patience that it has elsewhere.
+void Database::turn_to_wal() {
+  constexpr int kPauseMs = 5;
+  for (int waited = 0; waited < kPatienceMs; waited += kPauseMs) {
+    const int code =
+        sqlite3_exec(handle_, "PRAGMA journal_mode=WAL", nullptr, nullptr, nullptr) & 0xff;
+    if (code == SQLITE_OK) return;
+    if (code != SQLITE_BUSY && code != SQLITE_LOCKED) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(kPauseMs));
+  }
+  fail("PRAGMA journal_mode=WAL");
 }
 
 Database::~Database() { sqlite3_close(handle_); }

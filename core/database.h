@@ -51,6 +51,7 @@ class Database {
     void commit();
     ~Rollback();
   };
+  void turn_to_wal();
   [[noreturn]] void fail(const std::string& what) const;
 
   std::string path_;

@@ -86,8 +86,7 @@ QueryResult result_of(const Evaluation& system, std::size_t query, const TextTab
   return result;
 }
 
-// Up to three queries that the finetuned model answers on rank 1 and the base does not, for the
-// model card. Texts of the test set travel with it: only in runs that ask for a report with them.
+// Up to three queries that the finetuned model answers on rank 1 and the base does not.
 Json changed_answers(const std::vector<Evaluation>& systems,
                      const EmbeddingQAFinetuneDataset& test) {
   constexpr std::size_t kMost = 3;
@@ -108,6 +107,12 @@ Json changed_answers(const std::vector<Evaluation>& systems,
     if (examples.size() == kMost) break;
   }
   return examples;
+}
+
+// A card travels: texts of the test set stand in it only where a report with them was asked for.
+Json for_card(const RunConfig& config, Json evaluation) {
+  if (!config.has_report || config.report.examples == 0) evaluation.erase("examples");
+  return evaluation;
 }
 
 QueryResults results_of(const std::vector<Evaluation>& systems, const RunConfig& config,
@@ -150,8 +155,6 @@ StageInputs evaluate_inputs(const RunConfig& config) {
   inputs.settings.merge(settings_of(config.model, "model"));
   inputs.settings.erase("model.base");
   inputs.settings["device"] = config.device;
-  inputs.settings["texts in the card"] =
-      config.has_report && config.report.examples > 0 ? "yes" : "no";
   inputs.settings["what 'evaluate' does"] = kVersion;
   inputs.files["artifact"] = fingerprint_model_files(config.output + "/artifact");
   inputs.files["model.base"] = fingerprint_model_files(resolve_model_path(config.model.base));
@@ -167,7 +170,8 @@ std::string evaluate_stage(const RunConfig& config) {
   StageRecord record("evaluate", evaluate_inputs(config));
   if (const auto last = current_stage_record(config.output, record.stage, record.inputs)) {
     log_info("evaluate: unchanged, not run again");
-    add_measurements(artifact, read_json_file(config.output + "/evaluation.json"));
+    add_measurements(artifact,
+                     for_card(config, read_json_file(config.output + "/evaluation.json")));
     return last->result.value("table", "");
   }
   const EmbeddingQAFinetuneDataset test = load_test_set(config);
@@ -175,8 +179,7 @@ std::string evaluate_stage(const RunConfig& config) {
   const Gains gains = gains_of(systems);
   Json evaluation = report_json(test_path, systems, gains);
   evaluation["machine"] = describe_environment(config.device);
-  if (config.has_report && config.report.examples > 0)
-    evaluation["examples"] = changed_answers(systems, test);
+  evaluation["examples"] = changed_answers(systems, test);
   write_file_durably(config.output + "/evaluation.json", evaluation.dump(2) + "\n");
   write_query_results(config.output + "/evaluation.queries.jsonl",
                       results_of(systems, config, test, test_path));
@@ -185,7 +188,7 @@ std::string evaluate_stage(const RunConfig& config) {
   record.result["table"] = report_table(systems, gains);
   record.result["artifact"] = sha256_file(artifact + "/attune.json");
   record.finish(config.output);
-  add_measurements(artifact, evaluation);
+  add_measurements(artifact, for_card(config, evaluation));
   log_info(str_cat("evaluate: done in ", record.seconds, " s"));
   return record.result["table"];
 }

@@ -5,7 +5,7 @@ set -euo pipefail
 nm=$1
 shift
 foreign='FLAGS_|(^|[ :(])(google|sentencepiece|absl|Darts|fmt|spdlog|YAML|nlohmann|testing|CLI)::|(^| )(gumbo_|utf8proc_|nettle_|_nettle_)'
-public='add_callback resolve_embed_model get_finetuned_model VectorStoreIndex::load AliasedModel::request Settings::embed_model'  # what include/attune promises
+public='add_callback resolve_embed_model get_finetuned_model VectorStoreIndex::load AliasedModel::request Settings::embed_model open_sqlite_cache make_memory_cache make_rate_limiter'  # what include/attune promises
 status=0
 for file in "$@"; do
   exported=$("$nm" --dynamic --defined-only --demangle "$file")

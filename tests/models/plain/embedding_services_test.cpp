@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <functional>
 #include <mutex>
 #include <set>
@@ -198,7 +199,8 @@ TEST(EmbeddingCaches, SqliteIsSharedByProcessesAndMendsDamage) {
         model.use({.cache = open_sqlite_cache(path)});
         for (int i = 0; i < kTexts; ++i) model.get_text_embedding(std::string(i + 1, 'x'));
         ::_exit(0);
-      } catch (...) {
+      } catch (const std::exception& error) {
+        std::fputs(error.what(), stderr);
         ::_exit(1);
       }
     }
