@@ -74,8 +74,8 @@ Row make_row(const AttentionProblem<T>& problem, const Item& item, Keys keys, in
 }
 
 void fill_unseen(const Row& row, float* values, float value) {
-  std::fill(values + row.keys.first, values + row.begin, value);
-  std::fill(values + row.end, values + row.keys.last, value);
+  for (int j = row.keys.first; j < row.begin; ++j) values[j] = value;
+  for (int j = row.end; j < row.keys.last; ++j) values[j] = value;
 }
 
 // Whether the query sees all keys that its block computes with; padding does not count, nobody
@@ -136,8 +136,8 @@ std::uint32_t row_key(const Dropout& dropout, const Item& item, int head, int qu
 
 // Turns a row of S / scale into exp(S - max), whose sum is `total`; returns its log-sum-exp.
 float exponentials(float scale, const Row& row, float& total) {
-  float* scores = row.scores;
-  const auto [first, last] = row.keys;
+  float* const scores = row.scores;
+  const int first = row.keys.first, last = row.keys.last;
   fill_unseen(row, scores, -1e30f);
   Vec highest = load(scores + first);
   for (int j = first + kLanes; j < last; j += kLanes) {

@@ -1,6 +1,7 @@
 #include "pipeline/report/systems_section.h"
 
 #include <cmath>
+#include <cstdio>
 #include <vector>
 
 #include "core/error.h"
@@ -28,7 +29,13 @@ std::string name_of(const Json& model, const char* key) {
   return "<bdi>" + escape_cut(system_label(text(member(model, key))), 80) + "</bdi>";
 }
 
-std::string p_text(double p) { return std::isfinite(p) ? plain_text(p) : ""; }
+std::string p_text(double p) {
+  if (!std::isfinite(p)) return "";
+  if (p < 0.001) return "&lt; 0.001";
+  char text[16];
+  std::snprintf(text, sizeof text, "%.3f", std::fmin(p, 1));
+  return text;
+}
 
 // The one that the page's verdict is about: NDCG at 10, or at the largest k.
 std::string headline_of(const Json& model) {
