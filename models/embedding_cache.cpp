@@ -1,4 +1,5 @@
 // The two caches of attune/embedding_services.h.
+#include <algorithm>
 #include <cstring>
 #include <list>
 #include <mutex>

@@ -1,6 +1,7 @@
 #include "trainer/embedding_adapter_finetune_engine.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 
 #include <ATen/TensorOperators.h>

@@ -1,5 +1,6 @@
 #include "trainer/sentence_transformers_finetune_engine.h"
 
+#include <chrono>
 #include <filesystem>
 
 #include "core/error.h"

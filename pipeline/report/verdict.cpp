@@ -1,5 +1,6 @@
 #include "pipeline/report/verdict.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"

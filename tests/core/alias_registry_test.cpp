@@ -1,5 +1,6 @@
 #include "core/alias_registry.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <thread>

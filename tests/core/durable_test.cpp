@@ -1,5 +1,6 @@
 #include "core/durable.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>

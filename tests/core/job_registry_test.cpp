@@ -1,5 +1,6 @@
 #include "core/job_registry.h"
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <map>

@@ -1,5 +1,6 @@
 #include "data/generation/llm_generation.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>

@@ -1,5 +1,6 @@
 #include "models/embedding_model.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <functional>

@@ -1,6 +1,7 @@
 // The index in PostgreSQL, by the server that tests/support/with_postgres.py starts.
 #include <sys/wait.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <atomic>
 #include <csignal>

@@ -1,6 +1,7 @@
 #include <attune/vector_store_index.h>
 
 #include <sys/wait.h>
+#include <algorithm>
 
 #include <atomic>
 #include <filesystem>

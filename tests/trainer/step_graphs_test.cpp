@@ -2,6 +2,7 @@
 // again on the memory that it has recorded (models/recording.h).
 #include "trainer/step_graphs.h"
 
+#include <algorithm>
 #include <random>
 #include <set>
 

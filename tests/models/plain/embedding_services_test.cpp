@@ -1,6 +1,7 @@
 // The public half of BaseEmbedding: batches, events, cache, limits, counters, futures.
 #include <attune/embedding_services.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
