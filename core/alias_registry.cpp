@@ -1,7 +1,6 @@
 #include "core/alias_registry.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -19,15 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxArms = 16, kMaxName = 64;
 constexpr std::int64_t kMaxWeight = 1000000;
-
-const std::string& text(const Database::Value& value) { return std::get<std::string>(value); }
-std::int64_t number(const Database::Value& value) { return std::get<std::int64_t>(value); }
-
-std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
@@ -141,7 +131,7 @@ AliasVersion AliasRegistry::read_version(std::int64_t version) {
 
 void AliasRegistry::switch_to(const std::string& name, std::int64_t version) {
   database_.run("UPDATE aliases SET version = ?, switched_at = ? WHERE name = ?",
-                {version, now(), name});
+                {version, seconds_since_1970(), name});
 }
 
 AliasVersion AliasRegistry::set(const std::string& name, const std::vector<AliasArm>& arms) {
@@ -156,11 +146,11 @@ AliasVersion AliasRegistry::set(const std::string& name, const std::vector<Alias
     }
     const std::optional<AliasVersion> before = find(name);
     if (before && leads_to(*before, arms)) return *before;
-    if (!before) database_.run("INSERT INTO aliases VALUES(?, 0, ?)", {name, now()});
+    if (!before) database_.run("INSERT INTO aliases VALUES(?, 0, ?)", {name, seconds_since_1970()});
     const std::int64_t version =
         number(database_.run("INSERT INTO alias_versions(alias, previous, made_at) VALUES(?,?,?) "
                              "RETURNING number",
-                             {name, before ? before->number : 0, now()})[0][0]);
+                             {name, before ? before->number : 0, seconds_since_1970()})[0][0]);
     for (std::int64_t place = 0; place < std::ssize(arms); ++place) {
       const AliasArm& arm = arms[place];
       database_.run("INSERT INTO alias_arms VALUES(?,?,?,?,?,?,0,0)",

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdlib>
 #include <random>
 #include <utility>
@@ -25,21 +24,12 @@ constexpr const char* kColumns =
     "created_at, started_at, finished_at, step, total_steps, artifact, metrics, error, "
     "cancel_requested, artifact_sha256";
 
-std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 std::string twelve_digits() {
   std::random_device device;
   std::string digits(12, '0');
   for (char& digit : digits) digit = "0123456789abcdef"[device() % 16];
   return digits;
 }
-
-const std::string& text(const Database::Value& value) { return std::get<std::string>(value); }
-std::int64_t number(const Database::Value& value) { return std::get<std::int64_t>(value); }
 
 JobStatus status_of(const std::string& name) {
   const auto at = std::find(kNames.begin(), kNames.end(), name);
@@ -131,7 +121,7 @@ JobRegistry::JobRegistry(const std::string& path) : path_(path), database_(path)
 Job JobRegistry::insert(const JobRequest& request, JobStatus status) {
   const std::string digits = twelve_digits(), id = "job-" + digits;
   return database_.transaction([&] {
-    const std::int64_t time = now();
+    const std::int64_t time = seconds_since_1970();
     const bool runs = status == JobStatus::kRunning;
     database_.run(str_cat("INSERT INTO jobs(", kColumns,
                           ", process) VALUES(?,?,?,?,?,?,?,?,?,?,?,0,0,0,'','{}','',0,'',?)"),
@@ -151,7 +141,7 @@ void JobRegistry::write_event(const std::string& id, const std::string& level,
   database_.run(
       "INSERT INTO events SELECT ?, coalesce(max(number), 0) + 1, ?, ?, ?, ? FROM events WHERE "
       "job = ?",
-      {id, now(), level, message, status, id});
+      {id, seconds_since_1970(), level, message, status, id});
 }
 
 // Within a transaction.
@@ -165,7 +155,7 @@ void JobRegistry::write_status(const Job& job, JobStatus to, const std::string& 
       "UPDATE jobs SET status = ?, process = ?, cancel_requested = 0, error = ?, started_at = "
       "CASE WHEN ? THEN ? ELSE started_at END, finished_at = ? WHERE id = ?",
       {name_of(to), runs ? this_process() : "", to == JobStatus::kFailed ? message : "",
-       std::int64_t{runs}, now(), has_ended(to) ? now() : 0, job.id});
+       std::int64_t{runs}, seconds_since_1970(), has_ended(to) ? seconds_since_1970() : 0, job.id});
   write_event(job.id, level, message, name_of(to));
 }
 

@@ -1,5 +1,7 @@
 #include "core/registry_tables.h"
 
+#include <chrono>
+
 #include "core/error.h"
 
 namespace attune {
@@ -60,6 +62,12 @@ void make_registry_tables(Database& database, const std::string& path) {
       for (const char* statement : kAliases) database.run(statement);
     database.run("PRAGMA user_version=" + std::to_string(kSchema));
   });
+}
+
+std::int64_t seconds_since_1970() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace attune

@@ -61,6 +61,11 @@ ForwardOptions EncoderEmbedding::forward_options() const {
   return options;
 }
 
+std::string EncoderEmbedding::document_space() const {
+  std::call_once(hashed_, [this] { document_space_ = model_->fingerprint(); });
+  return document_space_;
+}
+
 std::string EncoderEmbedding::query_space() const {
   return sha256(document_space() + model_->prompt(Role::kQuery));
 }

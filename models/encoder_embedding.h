@@ -21,7 +21,8 @@ class EncoderEmbedding : public BaseEmbedding {
 
   int dimension() const override { return model_->dimension(); }
   std::string model_name() const override { return name_; }
-  std::string document_space() const override { return model_->fingerprint(); }
+  // The model's as it was at the first call: hashing all weights takes seconds for a large one.
+  std::string document_space() const override;
   std::string query_space() const override;
   const EmbeddingModel& model() const { return *model_; }
 
@@ -45,6 +46,8 @@ class EncoderEmbedding : public BaseEmbedding {
   std::string name_;
   at::ScalarType compute_;
   int batch_tokens_, threads_;
+  mutable std::once_flag hashed_;
+  mutable std::string document_space_;
   mutable std::mutex graphs_mutex_;  // whoever does not get it embeds without recordings
   mutable std::optional<BatchGraphs> graphs_;
 };

@@ -35,15 +35,8 @@ OpenAIEmbedding::OpenAIEmbedding(OpenAIEmbeddingConfig config)
 std::shared_ptr<const BaseEmbedding> OpenAIEmbedding::resolve(const std::string& text,
                                                               const EmbedOptions& options) {
   const std::string place = "model openai:MODEL@URL";
-  std::string whole = text;
   OpenAIEmbeddingConfig config;
-  if (text.find("@http://") == std::string::npos && text.find("@https://") == std::string::npos) {
-    whole.insert(std::min(text.find('?'), text.size()), "@" + config.url);
-    if (text.find("api_key_env=") == std::string::npos)
-      whole += (text.find('?') == std::string::npos ? "?" : "&") +
-               std::string("api_key_env=OPENAI_API_KEY");
-  }
-  const ServedModel served = parse_served_model(whole, kSettings, place);
+  const ServedModel served = parse_served_model(text, kSettings, place);
   config.url = served.url;
   while (config.url.ends_with('/')) config.url.pop_back();
   config.model = served.model;

@@ -26,7 +26,7 @@
 namespace attune {
 
 struct OpenAIEmbeddingConfig {
-  std::string url = "https://api.openai.com/v1", model;
+  std::string url, model;
   std::string api_key_env;    // the variable that holds the key; empty: none is sent
   int dimensions = 0;         // asked of the server; 0: the model's own, learnt with one request
   int batch = 2048;           // texts of a request
@@ -40,7 +40,7 @@ class OpenAIEmbedding : public BaseEmbedding {
  public:
   // Asks nobody yet. Error{kConfig}: the key.
   explicit OpenAIEmbedding(OpenAIEmbeddingConfig config);
-  // `text`: MODEL@URL?NAME=VALUE, or MODEL?... of OpenAI itself; see resolve_embed_model.
+  // `text`: MODEL@URL?NAME=VALUE; see resolve_embed_model.
   // Error{kConfig}: what is not written so. Of `options` the prompts are taken.
   static std::shared_ptr<const BaseEmbedding> resolve(const std::string& text,
                                                       const EmbedOptions& options);

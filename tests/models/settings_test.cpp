@@ -16,6 +16,7 @@
 #include "retrieval/evaluation.h"
 #include "tests/core/scratch.h"
 #include "tests/support/fake_embedding.h"
+#include "tests/support/refusal.h"
 #include "tests/support/tiny_bert.h"
 
 namespace attune {
@@ -32,16 +33,6 @@ class SettingsTest : public testing::Test {
   ~SettingsTest() override {
     Settings::reset();
     for (const char* name : {"ATTUNE_HOME", "ATTUNE_EMBED_MODEL", "ATTUNE_LLM"}) ::unsetenv(name);
-  }
-  static std::string message_of(ErrorKind kind, const std::function<void()>& body) {
-    try {
-      body();
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), kind) << error.what();
-      return error.what();
-    }
-    ADD_FAILURE() << "no error";
-    return {};
   }
   void user_file(const std::string& text) const {
     write_file_durably(home_ / "settings.json", text);
@@ -77,7 +68,7 @@ TEST_F(ResolveTest, RefusalsSayWhatToType) {
   EXPECT_NE(told(ErrorKind::kData, "no-such-model").find("openai:MODEL@"), std::string::npos);
   EXPECT_NE(told(ErrorKind::kConfig, "https://h/v1").find("openai:MODEL@"), std::string::npos);
   EXPECT_NE(told(ErrorKind::kConfig, "mock:eight").find("mock:8"), std::string::npos);
-  told(ErrorKind::kConfig, "openai:m");  // OpenAI itself without OPENAI_API_KEY
+  told(ErrorKind::kConfig, "openai:m");  // no server is meant by itself
   told(ErrorKind::kData, "vectors:" + (scratch_ / "absent"));
   for (const char* name : {"mock:8", "openai:m@http://h", "vectors:v.jsonl"}) {
     EmbedOptions options;

@@ -18,30 +18,12 @@
 #include "retrieval/index/postgres_storage.h"
 #include "tests/core/scratch.h"
 #include "tests/support/fake_embedding.h"
+#include "tests/support/index_nodes.h"
 
 namespace attune {
 namespace {
 
 using Kind = PostgresTransaction::Kind;
-
-std::vector<TextNode> make_nodes(int begin, int end, const std::string& text = "passage ") {
-  std::vector<TextNode> nodes;
-  for (int i = begin; i < end; ++i)
-    nodes.push_back({"n" + std::to_string(i), text + std::to_string(i),
-                     R"({"page":)" + std::to_string(i) + "}"});
-  return nodes;
-}
-
-std::string message_of(const std::function<void()>& work, ErrorKind kind = ErrorKind::kData) {
-  try {
-    work();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was refused";
-  return "";
-}
 
 void expect_says(const std::string& told, const std::string& what) {
   EXPECT_NE(told.find(what), std::string::npos) << told;

@@ -23,6 +23,7 @@
 #include "models/mock_embedding.h"
 #include "models/vectors_file_embedding.h"
 #include "tests/core/scratch.h"
+#include "tests/support/refusal.h"
 
 namespace attune {
 namespace {
@@ -87,17 +88,6 @@ struct Heard : EmbeddingCallback {
   std::size_t numbers = 0;
   std::int64_t cached = 0;
 };
-
-std::string message_of(ErrorKind kind, const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "no error";
-  return {};
-}
 
 TEST(EmbeddingBatches, AreCutByNumberAndBytesAndToldEach) {
   Counting model;

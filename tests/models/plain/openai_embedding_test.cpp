@@ -211,7 +211,8 @@ TEST_F(OpenAIEmbeddingTest, IsWrittenInOneWord) {
         "m@http://h?api_key_env=" + secret, "m@http://h?key=" + secret, std::string("m@http://h?"),
         std::string("m@http://h?batch=0"), std::string("m@http://h?batch=3000"),
         std::string("m@http://h?dimensions=two"), std::string("m@http://h?batch=1&batch=2"),
-        std::string("m@http://h?batch="), std::string("m@http://"), std::string("m@http://h#x")}) {
+        std::string("m@http://h?batch="), std::string("m@http://"), std::string("m@http://h#x"),
+        std::string("text-embedding-3-small?dimensions=256")}) {
     try {
       OpenAIEmbedding::resolve(bad, {});
       ADD_FAILURE() << bad;
@@ -219,13 +220,6 @@ TEST_F(OpenAIEmbeddingTest, IsWrittenInOneWord) {
       EXPECT_EQ(error.kind(), ErrorKind::kConfig) << bad;
       EXPECT_EQ(std::string(error.what()).find(secret), std::string::npos) << error.what();
     }
-  }
-  ::unsetenv("OPENAI_API_KEY");
-  try {
-    OpenAIEmbedding::resolve("text-embedding-3-small?dimensions=256", {});
-    ADD_FAILURE() << "OpenAI itself without a key";
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("OPENAI_API_KEY"), std::string::npos) << error.what();
   }
 }
 
