@@ -1,5 +1,5 @@
-// The program loads libattune, which stands beside it, when work starts. It does not link torch,
-// whose loading takes 200 to 600 ms.
+// The program loads libattune when work starts: from its own folder (a build) or from the lib
+// beside it (an installation). It does not link torch, whose loading takes 200 to 600 ms.
 #include <filesystem>
 #include <string>
 
@@ -17,11 +17,13 @@ LibraryMain load_library() {
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) throw_error(ErrorKind::kResources, "/proc/self/exe: ", error.message());
-  const std::string path = (program.parent_path() / kLibrary).string();
+  const std::filesystem::path folder = program.parent_path();
+  const std::filesystem::path installed = folder.parent_path() / "lib" / kLibrary;
+  std::string path = (folder / kLibrary).string();
+  if (!std::filesystem::exists(path, error)) path = installed.string();
   if (!std::filesystem::exists(path, error))
-    throw_error(ErrorKind::kResources, path,
-                " is missing: the program and its library stand in one folder; "
-                "build or install attune again");
+    throw_error(ErrorKind::kResources, "there is no ", kLibrary, " in ", folder.string(),
+                " nor in ", installed.parent_path().string(), ": build or install attune again");
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr)
     throw_error(ErrorKind::kResources, "cannot load ", kLibrary, ": ", ::dlerror());

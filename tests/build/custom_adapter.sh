@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# custom_adapter.sh SOURCE BUILD: docs/examples/custom_adapter is configured and built as a stranger would, against the
-# build folder alone, and trains; plain attune names the registration that it lacks.
+# custom_adapter.sh SOURCE BUILD: docs/examples/custom_adapter is configured and built as a stranger would, against an
+# installed attune alone, and trains; the installed attune names the registration that it lacks. The other examples are
+# built against the build folder (tasks.sh).
 set -euo pipefail
 source_folder=$1
 build_folder=$2
@@ -8,10 +9,14 @@ work=$build_folder/custom_adapter_test
 rm -rf "$work"
 mkdir -p "$work"
 cp -r "$source_folder/docs/examples/custom_adapter" "$work/source"
-cmake -G Ninja -S "$work/source" -B "$work/build" -Dattune_DIR="$build_folder" >"$work/configure.log" ||
+cmake --install "$build_folder" --prefix "$work/elsewhere" >"$work/install.log"
+mv "$work/elsewhere" "$work/installed"  # no path of the prefix is written into it
+cmake -G Ninja -S "$work/source" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/installed" >"$work/configure.log" ||
   { cat "$work/configure.log"; exit 1; }
 cmake --build "$work/build" >"$work/build.log" || { cat "$work/build.log"; exit 1; }
-mine=$work/build/my_attune plain=$build_folder/attune
+grep -q '^\.TH' "$work/installed/share/man/man1/attune.1"
+bash -n "$work/installed/share/bash-completion/completions/attune"
+mine=$work/build/my_attune plain=$work/installed/bin/attune
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 cd "$work"
 
@@ -55,3 +60,7 @@ fails 2 "'rank' is more than the dimension" "$mine" train "${config[@]}" output=
 fails 3 'register_adapter("scaled_low_rank"' "$plain" embed --model run/artifact --role query --input texts.txt --output b.npy
 fails 2 'register_adapter("scaled_low_rank"' "$plain" train "${config[@]}" output=plain
 fails 2 scaled_low_rank "$mine" export run/artifact --output exported
+
+# An installation that lost its library.
+rm "$work/installed/lib/libattune.so"
+fails 4 "build or install attune again" "$plain" inspect run/artifact
