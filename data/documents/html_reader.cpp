@@ -278,12 +278,13 @@ class SectionReader {
     if (node.v.element.tag == GUMBO_TAG_PRE) ++preformatted_;
     const bool is_term = node.v.element.tag == GUMBO_TAG_DT;
     const int level = is_term ? kQuestionLevel + lists_ : heading_level(node);
-    if (level > 0) {
+    if (level > 0 && text_instead_ == nullptr) {
       const std::string heading = one_line(node);
       if (is_term ? heading.ends_with('?') : !heading.empty()) {
         sections_.begin_section(level, heading, anchor_of(node));
         return false;
       }
+      text_instead_ = &node;
     }
     add_boundary(node);
     return true;
@@ -295,11 +296,15 @@ class SectionReader {
       sections_.end_sections(kQuestionLevel + lists_);
       --lists_;
     }
+    if (text_instead_ == &node) text_instead_ = nullptr;
     add_boundary(node);
   }
 
   SectionBuilder& sections_;
   int lists_ = 0, preformatted_ = 0;
+  // A term that asks nothing, or a heading without words: what nests in it is not read line by
+  // line again, which would be quadratic.
+  const GumboNode* text_instead_ = nullptr;
 };
 
 // gumbo's tree of some HTML.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <filesystem>
 
 #include "core/error.h"
@@ -130,6 +131,17 @@ TEST(DocumentContentTest, RefusesHostileDepth) {
   std::string nested;
   for (int i = 0; i < 3000; ++i) nested += "<div>";
   EXPECT_EQ(outline(nested + "deep"), (Lines{": deep"}));
+}
+
+// Each open term's text reaches to the end of the page: read once a term, this took seconds.
+TEST(DocumentContentTest, TermsInTermsAreReadOnce) {
+  std::string terms;
+  for (int i = 0; i < 4990; ++i) terms += "<dl><dt><span>";
+  const std::clock_t start = std::clock();
+  EXPECT_EQ(outline(terms + "Why?<dd>so"), (Lines{": Why?\nso"}));
+  EXPECT_EQ(outline("<dl><dt>A list<dl><dt>Which?<dd>red</dl></dl>"),
+            (Lines{": A list\nWhich?\nred"}));
+  EXPECT_LT(std::clock() - start, CLOCKS_PER_SEC);  // what docs/reliability.md allows
 }
 
 TEST(DocumentContentTest, PythonsTutorial) {
