@@ -65,7 +65,7 @@ Evaluation evaluate(const BaseEmbedding& model, const EmbeddingQAFinetuneDataset
   ATTUNE_ASSERT(query_vectors.size() == queries.size() * model.dimension());
 
   set_hits(evaluation,
-           exact_search(query_vectors, corpus_vectors, model.dimension(), depth,
+           exact_search(query_vectors, UnitRows(corpus_vectors, model.dimension()), depth,
                         ranks_by_id(dataset.corpus)),
            k);
   add_missing_scores(evaluation, model.dimension(), query_vectors, corpus_vectors);

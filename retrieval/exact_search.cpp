@@ -3,59 +3,23 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/topk.h>
 #include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <limits>
 
 #include "core/error.h"
+#include "kernels/dot.h"
 
 namespace attune {
 namespace {
 
 constexpr std::int64_t kQueryRows = 128;
-
-// Divides by the norm, which is returned squared. The floor is that of
-// torch.nn.functional.normalize, so that zeros stay zeros.
-double normalise_row(const float* in, int dimension, float* out) {
-  double squares = 0;
-  for (int i = 0; i < dimension; ++i) squares += static_cast<double>(in[i]) * in[i];
-  const double norm = std::max(std::sqrt(squares), 1e-12);
-  for (int i = 0; i < dimension; ++i) out[i] = static_cast<float>(in[i] / norm);
-  return squares;
-}
-
-// Rows [first, first + rows) divided by their norms; `what` names them in errors.
-std::vector<float> normalised(std::span<const float> vectors, std::int64_t first, std::int64_t rows,
-                              int dimension, const char* what) {
-  std::vector<float> out(static_cast<std::size_t>(rows) * dimension);
-  at::parallel_for(0, rows, 64, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const double squares = normalise_row(vectors.data() + (first + row) * dimension, dimension,
-                                           out.data() + row * dimension);
-      if (!std::isfinite(squares))
-        throw_error(
-            ErrorKind::kData, "the embedding of ", what, " ", first + row,
-            " holds NaN or infinity; the model's weights are damaged or its training diverged");
-    }
-  });
-  return out;
-}
-
-float exact_score(const float* a, const float* b, int dimension) {
-  double lanes[4] = {};  // four sums, so that the additions need not wait for each other
-  int i = 0;
-  for (; i + 4 <= dimension; i += 4)
-    for (int lane = 0; lane < 4; ++lane)
-      lanes[lane] += static_cast<double>(a[i + lane]) * b[i + lane];
-  for (; i < dimension; ++i) lanes[0] += static_cast<double>(a[i]) * b[i];
-  return static_cast<float>((lanes[0] + lanes[1]) + (lanes[2] + lanes[3]));
-}
 
 // Score descending, then tie rank ascending.
 struct Better {
@@ -66,21 +30,20 @@ struct Better {
 };
 
 struct Scratch {
-  std::vector<float> scores;
+  std::vector<float> scores, row;
   std::vector<Hit> hits;
 };
 
-// A block of the corpus against one query.
-struct BlockScores {
-  const float* scores;  // [rows] by the matrix product
-  const float* query;   // [dimension] normalised
-  const float* block;   // [rows, dimension] normalised
-  std::int64_t first_row, rows;
-  int dimension;
-};
+// Bound of what a proposal may lie beside the exact score: a float dot product in any order (Higham
+// 2002, 3.1), the roundings of the divided rows and of the scale, and some slack.
+double proposal_error(int dimension) { return (dimension + 16) * 0x1p-24; }
 
-// Bound of a float dot product of unit vectors in any order (Higham 2002, 3.1), and some slack.
-double product_error(int dimension) { return (dimension + 8) * 0x1p-24; }
+float exact_score(const float* query, const UnitRows& corpus, std::int64_t row,
+                  std::vector<float>& divided) {
+  divided.resize(corpus.dimension());
+  corpus.copy_row(row, divided.data());
+  return unit_dot(query, divided.data(), corpus.dimension());
+}
 
 // The k best of both, the k-th best last.
 void keep_best(std::vector<Hit>& hits, std::size_t k, const Better& better,
@@ -92,64 +55,88 @@ void keep_best(std::vector<Hit>& hits, std::size_t k, const Better& better,
   best.assign(hits.begin(), hits.end());
 }
 
-// Puts the block's rows among `best`: at most k hits, the k-th best last. The matrix product only
-// proposes; whatever it puts within its own rounding error of the k-th best is scored again
-// exactly.
-void add_block(const BlockScores& in, std::size_t k, const Better& better, Scratch& scratch,
+// Puts the rows of a block among `best`: at most k hits, the k-th best last. The matrix product
+// only proposes (`scores` [block.rows]); whatever it puts within its own error of the k-th best is
+// scored again exactly. `query` [dimension] is divided by its norm.
+void add_block(const UnitRows& corpus, const UnitRows::Block& block, const float* scores,
+               const float* query, std::size_t k, const Better& better, Scratch& scratch,
                std::vector<Hit>& best) {
-  const double error = product_error(in.dimension);
+  const double error = proposal_error(corpus.dimension());
+  scratch.scores.resize(block.rows);
+  for (std::int64_t i = 0; i < block.rows; ++i) scratch.scores[i] = scores[i] * block.scale[i];
   double floor = -std::numeric_limits<double>::infinity();
   if (best.size() == k) {
     floor = best.back().score - error;
-  } else if (in.rows > static_cast<std::int64_t>(k)) {
-    scratch.scores.assign(in.scores, in.scores + in.rows);
-    const auto kth = scratch.scores.begin() + (k - 1);
-    std::nth_element(scratch.scores.begin(), kth, scratch.scores.end(), std::greater<>());
+  } else if (block.rows > static_cast<std::int64_t>(k)) {
+    std::vector<float> ordered = scratch.scores;
+    const auto kth = ordered.begin() + (k - 1);
+    std::nth_element(ordered.begin(), kth, ordered.end(), std::greater<>());
     floor = *kth - 2 * error;
   }
   scratch.hits = best;
-  for (std::int64_t row = 0; row < in.rows; ++row)
-    if (in.scores[row] >= floor)
+  for (std::int64_t i = 0; i < block.rows; ++i)
+    if (scratch.scores[i] >= floor)
       scratch.hits.push_back(
-          {in.first_row + row, exact_score(in.query, in.block + row * in.dimension, in.dimension)});
+          {block.first + i, exact_score(query, corpus, block.first + i, scratch.row)});
   keep_best(scratch.hits, k, better, best);
 }
 
-at::Tensor as_matrix(std::vector<float>& values, std::int64_t first, std::int64_t rows,
-                     int dimension) {
-  return at::from_blob(values.data() + first * dimension, {rows, dimension}, at::kFloat);
+at::Tensor as_matrix(const float* values, std::int64_t rows, int dimension) {
+  return at::from_blob(const_cast<float*>(values), {rows, dimension}, at::kFloat);  // only read
+}
+
+// [count, block.rows]: queries [count, dimension] against the rows of a block, not yet scaled. A
+// few queries read each row once, at the memory's speed; a matrix library is made for many.
+at::Tensor products(const float* queries, std::int64_t count, const UnitRows::Block& block,
+                    int dimension) {
+  constexpr std::int64_t kFew = 3, kRowsOfThread = 256;
+  if (count > kFew)
+    return at::mm(as_matrix(queries, count, dimension),
+                  as_matrix(block.vectors, block.rows, dimension).t());
+  const at::Tensor out = at::empty({count, block.rows}, at::kFloat);
+  float* scores = out.mutable_data_ptr<float>();
+  at::parallel_for(0, block.rows, kRowsOfThread, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row)
+      for (std::int64_t i = 0; i < count; ++i)
+        scores[i * block.rows + row] =
+            dot_cpu(queries + i * dimension, block.vectors + row * dimension, dimension);
+  });
+  return out;
 }
 
 // Queries on a device: a block's product there, and of it only what may be among the best.
 class DeviceProducts {
  public:
-  DeviceProducts(std::vector<float>& queries, int dimension, const at::Device& device)
+  DeviceProducts(const std::vector<float>& queries, int dimension, const at::Device& device)
       : dimension_(dimension),
-        queries_(as_matrix(queries, 0, std::ssize(queries) / dimension, dimension).to(device)) {}
+        queries_(as_matrix(queries.data(), std::ssize(queries) / dimension, dimension).to(device)) {
+  }
 
   struct Proposal {
-    std::int64_t query, row;  // row: in the block
+    std::int64_t query, row;
   };
-  // Every row of the block [rows, dimension] (normalised) that is among a query's k best of the
-  // block and not below `floors` [queries], by exact scores.
-  std::vector<Proposal> propose(std::vector<float>& block, std::int64_t k,
+  // Every row of the block that is among a query's k best of the block and not below `floors`
+  // [queries], by exact scores.
+  std::vector<Proposal> propose(const UnitRows::Block& block, std::int64_t k,
                                 std::vector<float> floors) const {
     const at::NoTF32Guard full_precision;
-    const std::int64_t rows = std::ssize(block) / dimension_, num_queries = queries_.size(0);
-    const auto error = static_cast<float>(product_error(dimension_));
-    const at::Tensor unit = as_matrix(block, 0, rows, dimension_).to(queries_.device());
-    const at::Tensor given = at::from_blob(floors.data(), {num_queries}, at::kFloat);
+    const at::Device device = queries_.device();
+    const std::int64_t num_queries = queries_.size(0);
+    const auto error = static_cast<float>(proposal_error(dimension_));
+    const at::Tensor vectors = as_matrix(block.vectors, block.rows, dimension_).to(device);
+    const at::Tensor scale = as_matrix(block.scale.data(), 1, block.rows).to(device);
+    const at::Tensor given = as_matrix(floors.data(), num_queries, 1).to(device);
     std::vector<Proposal> proposals;
     for (std::int64_t first = 0; first < num_queries; first += kQueryRows) {
       const std::int64_t count = std::min(kQueryRows, num_queries - first);
-      const at::Tensor scores = at::mm(queries_.narrow(0, first, count), unit.t());
-      at::Tensor floor = given.narrow(0, first, count).to(scores.device()) - error;
-      if (rows > k)
-        floor = floor.maximum(std::get<0>(at::topk(scores, k, 1)).select(1, k - 1) - 2 * error);
-      const at::Tensor places = (scores >= floor.unsqueeze(1)).nonzero().cpu().contiguous();
+      const at::Tensor scores = at::mm(queries_.narrow(0, first, count), vectors.t()) * scale;
+      at::Tensor floor = given.narrow(0, first, count) - error;
+      if (block.rows > k)
+        floor = floor.maximum(std::get<0>(at::topk(scores, k, 1)).narrow(1, k - 1, 1) - 2 * error);
+      const at::Tensor places = (scores >= floor).nonzero().cpu().contiguous();
       const std::int64_t* place = places.const_data_ptr<std::int64_t>();
       for (std::int64_t i = 0; i < places.size(0); ++i)
-        proposals.push_back({first + place[2 * i], place[2 * i + 1]});
+        proposals.push_back({first + place[2 * i], block.first + place[2 * i + 1]});
     }
     return proposals;
   }
@@ -159,58 +146,46 @@ class DeviceProducts {
   at::Tensor queries_;
 };
 
-// Input of a search, checked: the queries divided by their norms, the corpus block by block.
-struct Input {
-  Input(std::span<const float> queries, std::span<const float> corpus_, int dimension_, int k,
-        std::size_t rows, std::int64_t block_rows_)
-      : corpus(corpus_),
-        dimension(dimension_),
-        num_rows(static_cast<std::int64_t>(rows)),
-        block_rows(block_rows_) {
-    ATTUNE_ASSERT(dimension >= 1 && k >= 1 && block_rows >= 1);
-    ATTUNE_ASSERT(queries.size() % dimension == 0 && corpus.size() == rows * dimension);
-    num_queries = static_cast<std::int64_t>(queries.size() / dimension);
-    query_rows = normalised(queries, 0, num_queries, dimension, "query");
-  }
-  // Rows [first, first + block_rows), or as many as there are.
-  std::vector<float> block(std::int64_t first) const {
-    return normalised(corpus, first, std::min(block_rows, num_rows - first), dimension, "passage");
-  }
+// All of `rows`, divided: [size, dimension].
+std::vector<float> divided(const UnitRows& rows) {
+  std::vector<float> out(static_cast<std::size_t>(rows.size()) * rows.dimension());
+  for (std::int64_t i = 0; i < rows.size(); ++i)
+    rows.copy_row(i, out.data() + i * rows.dimension());
+  return out;
+}
 
-  std::span<const float> corpus;
-  int dimension;
-  std::int64_t num_rows, block_rows, num_queries = 0;
-  std::vector<float> query_rows;  // [num_queries, dimension]
-};
+void check(const UnitRows& corpus, int k, std::size_t ranks, std::int64_t block_rows) {
+  ATTUNE_ASSERT(k >= 1 && block_rows >= 1);
+  ATTUNE_ASSERT(ranks == static_cast<std::size_t>(corpus.size()));
+}
 
 }  // namespace
 
-std::vector<std::vector<Hit>> exact_search(std::span<const float> queries,
-                                           std::span<const float> corpus, int dimension, int k,
-                                           std::span<const std::int64_t> tie_rank,
+std::vector<std::vector<Hit>> exact_search(std::span<const float> queries, const UnitRows& corpus,
+                                           int k, std::span<const std::int64_t> tie_rank,
                                            std::int64_t block_rows) {
-  Input in(queries, corpus, dimension, k, tie_rank.size(), block_rows);
+  check(corpus, k, tie_rank.size(), block_rows);
+  const int dimension = corpus.dimension();
+  const std::vector<float> asked = divided(UnitRows(queries, dimension, "query"));
   const Better better{tie_rank};
 
-  const std::int64_t num_queries = in.num_queries;
+  const std::int64_t num_queries = std::ssize(asked) / dimension;
   const std::int64_t num_groups = (num_queries + kQueryRows - 1) / kQueryRows;
   std::vector<std::vector<Hit>> found(num_queries);
-  for (std::int64_t first = 0; first < in.num_rows; first += block_rows) {
-    std::vector<float> block = in.block(first);
-    const std::int64_t rows = std::ssize(block) / dimension;
+  for (std::int64_t first = 0; first < corpus.size(); first += block_rows) {
+    const auto block = corpus.block(first, std::min(block_rows, corpus.size() - first));
     // One thread a group of queries: the product inside a parallel region runs on its own thread.
     at::parallel_for(0, num_groups, 1, [&](std::int64_t begin, std::int64_t end) {
       Scratch scratch;
       for (std::int64_t query = begin * kQueryRows; query < std::min(end * kQueryRows, num_queries);
            query += kQueryRows) {
         const std::int64_t count = std::min(kQueryRows, num_queries - query);
-        const at::Tensor product = at::mm(as_matrix(in.query_rows, query, count, dimension),
-                                          as_matrix(block, 0, rows, dimension).t());
+        const float* rows = asked.data() + query * dimension;
+        const at::Tensor product = products(rows, count, block, dimension);
         const float* scores = product.const_data_ptr<float>();
         for (std::int64_t i = 0; i < count; ++i)
-          add_block({scores + i * rows, in.query_rows.data() + (query + i) * dimension,
-                     block.data(), first, rows, dimension},
-                    k, better, scratch, found[query + i]);
+          add_block(corpus, block, scores + i * block.rows, rows + i * dimension, k, better,
+                    scratch, found[query + i]);
       }
     });
   }
@@ -223,34 +198,35 @@ std::vector<std::vector<Hit>> exact_search(std::span<const float> queries,
 float cosine_similarity(std::span<const float> a, std::span<const float> b) {
   ATTUNE_ASSERT(!a.empty() && a.size() == b.size());
   const auto dimension = static_cast<int>(a.size());
-  std::vector<float> x(a.size()), y(b.size());
-  normalise_row(a.data(), dimension, x.data());
-  normalise_row(b.data(), dimension, y.data());
-  return exact_score(x.data(), y.data(), dimension);
+  const std::vector<float> x = divided(UnitRows(a, dimension)), y = divided(UnitRows(b, dimension));
+  return unit_dot(x.data(), y.data(), dimension);
 }
 
 std::vector<std::vector<Hit>> exact_search_on(const at::Device& device,
                                               std::span<const float> queries,
-                                              std::span<const float> corpus, int dimension, int k,
+                                              const UnitRows& corpus, int k,
                                               std::span<const std::int64_t> tie_rank,
                                               std::int64_t block_rows) {
-  Input in(queries, corpus, dimension, k, tie_rank.size(), block_rows);
+  check(corpus, k, tie_rank.size(), block_rows);
+  const int dimension = corpus.dimension();
+  const std::vector<float> asked = divided(UnitRows(queries, dimension, "query"));
   const auto wanted = static_cast<std::size_t>(k);
   const Better better{tie_rank};
   const c10::DeviceGuard on_device(device);
-  const std::int64_t num_queries = in.num_queries;
-  const DeviceProducts products(in.query_rows, dimension, device);
+  const std::int64_t num_queries = std::ssize(asked) / dimension;
+  const DeviceProducts products(asked, dimension, device);
   std::vector<std::vector<Hit>> found(num_queries), hits(num_queries);
-  for (std::int64_t first = 0; first < in.num_rows; first += block_rows) {
-    std::vector<float> block = in.block(first);
+  std::vector<float> scratch;
+  for (std::int64_t first = 0; first < corpus.size(); first += block_rows) {
+    const auto block = corpus.block(first, std::min(block_rows, corpus.size() - first));
     std::vector<float> floors(num_queries, -2);  // below every cosine
     for (std::int64_t query = 0; query < num_queries; ++query) {
       hits[query] = found[query];
       if (found[query].size() == wanted) floors[query] = found[query].back().score;
     }
     for (const auto& [query, row] : products.propose(block, k, std::move(floors)))
-      hits[query].push_back({first + row, exact_score(in.query_rows.data() + query * dimension,
-                                                      block.data() + row * dimension, dimension)});
+      hits[query].push_back(
+          {row, exact_score(asked.data() + query * dimension, corpus, row, scratch)});
     for (std::int64_t query = 0; query < num_queries; ++query)
       keep_best(hits[query], wanted, better, found[query]);
   }

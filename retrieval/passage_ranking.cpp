@@ -24,23 +24,17 @@ class ModelRanking : public PassageRanking {
   std::vector<std::vector<Hit>> rank(std::span<const std::string_view> queries,
                                      int depth) override {
     queries_ = model_.get_query_embedding_batch(queries);
-    return exact_search(queries_, vectors_, model_.dimension(), depth, order_);
+    return exact_search(queries_, UnitRows(vectors_, model_.dimension()), depth, order_);
   }
 
   std::vector<float> scores(std::int64_t query,
                             std::span<const std::int64_t> passages) const override {
-    if (passages.empty()) return {};
     const int dimension = model_.dimension();
-    std::vector<float> vectors;
-    for (const std::int64_t row : passages) {
-      const auto begin = vectors_.begin() + row * dimension;
-      vectors.insert(vectors.end(), begin, begin + dimension);
-    }
-    std::vector<float> scores(passages.size());
-    const auto hits =
-        exact_search(std::span(queries_).subspan(query * dimension, dimension), vectors, dimension,
-                     static_cast<int>(passages.size()), std::span(order_).first(passages.size()));
-    for (const Hit& hit : hits[0]) scores[hit.row] = hit.score;
+    const auto asked = std::span(queries_).subspan(query * dimension, dimension);
+    std::vector<float> scores;
+    for (const std::int64_t row : passages)
+      scores.push_back(
+          cosine_similarity(asked, std::span(vectors_).subspan(row * dimension, dimension)));
     return scores;
   }
 

@@ -30,6 +30,7 @@ RoundTrip keep_round_trip(const BaseEmbedding& model, std::span<const std::strin
 
   const int dimension = model.dimension();
   const std::vector<float> vectors = model.get_text_embedding_batch(passages);
+  const UnitRows corpus(vectors, dimension);
   std::vector<std::int64_t> order(passages.size());
   std::iota(order.begin(), order.end(), 0);
   const std::int64_t count = std::ssize(questions);
@@ -40,14 +41,12 @@ RoundTrip keep_round_trip(const BaseEmbedding& model, std::span<const std::strin
     const std::int64_t rows = std::min(block, count - first);
     const std::vector<float> asked =
         model.get_query_embedding_batch(questions.subspan(first, rows));
-    const auto hits = exact_search(asked, vectors, dimension, depth, order);
+    const auto hits = exact_search(asked, corpus, depth, order);
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t own = passage_of[first + i];
-      // Scores are exact: that of the own passage is the same, searched for alone.
-      const float own_score = exact_search(std::span(asked).subspan(i * dimension, dimension),
-                                           std::span(vectors).subspan(own * dimension, dimension),
-                                           dimension, 1, std::span(order).first(1))[0][0]
-                                  .score;
+      const float own_score =
+          cosine_similarity(std::span(asked).subspan(i * dimension, dimension),
+                            std::span(vectors).subspan(own * dimension, dimension));
       const bool kept = own_score >= hits[i].back().score;
       result.keep[first + i] = kept;
       ++(kept ? result.kept : result.dropped);

@@ -1,9 +1,9 @@
-// index_benchmark VECTORS QUERIES DIMENSION K ROUNDS FOLDER
+// index_benchmark build VECTORS DIMENSION FOLDER
+// index_benchmark search QUERIES DIMENSION FOLDER K
 //
-// VECTORS and QUERIES: rows of float32, one after the other. Makes an index of the vectors in
-// FOLDER, with its graph, searches all queries in it, ROUNDS times each way, one query at a time,
-// and prints one JSON object: seconds (medians over the rounds) and the rows that were found.
-#include <algorithm>
+// VECTORS and QUERIES: rows of float32, one after the other. `build` makes an index of the vectors
+// in FOLDER, with its graph; `search` asks it all queries, one at a time, exactly and
+// approximately. Both print one JSON object: seconds, and the rows that were found.
 #include <chrono>
 #include <cstdio>
 #include <functional>
@@ -49,65 +49,61 @@ double seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-// Every query alone, on what numpy would be given: the vector is there already.
-struct Way {
-  bool exact;
-  std::vector<double> times = {};
-  Json rows = {};
-
-  void search_all(const IndexGeneration& index, std::span<const float> queries, int k) {
-    const int dimension = index.manifest().space.dimension;
-    rows = Json::array();
-    times.push_back(seconds_of([&] {
-      for (auto rest = queries; !rest.empty(); rest = rest.subspan(dimension)) {
-        Json found = Json::array();
-        const auto hits = index.search(rest.first(dimension), k, exact, "cpu");
-        for (const Hit& hit : hits[0]) found.push_back(hit.row);
-        rows.push_back(std::move(found));
-      }
-    }));
-  }
-  Json told() const {
-    return {{"seconds_per_query", median(times) / static_cast<double>(rows.size())},
-            {"rows", rows}};
-  }
-};
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  if (argc != 7) {
-    std::cerr << "usage: index_benchmark VECTORS QUERIES DIMENSION K ROUNDS FOLDER\n";
-    return 2;
-  }
-  const MappedFile vectors(argv[1]), queries(argv[2]);
-  const int dimension = std::stoi(argv[3]), k = std::stoi(argv[4]), rounds = std::stoi(argv[5]);
-  const auto num_rows = static_cast<std::int64_t>(floats(vectors).size()) / dimension;
+Json build(std::span<const float> vectors, int dimension, const std::string& folder) {
+  const auto num_rows = std::ssize(vectors) / dimension;
   std::vector<TextNode> nodes;
   for (std::int64_t row = 0; row < num_rows; ++row) {
     char id[24];  // ids ascend with the rows
     std::snprintf(id, sizeof id, "%09lld", static_cast<long long>(row));
     nodes.push_back({id, std::to_string(row)});
   }
-  const auto model = std::make_shared<Rows>(floats(vectors), dimension);
+  const auto model = std::make_shared<Rows>(vectors, dimension);
   IndexOptions options;
-  const auto write = [&] { VectorStoreIndex::from_documents(nodes, model, argv[6], options); };
+  const auto write = [&] { VectorStoreIndex::from_documents(nodes, model, folder, options); };
   Json told;
   told["write_seconds"] = seconds_of(write);
   options.approximate = true;
   told["graph_seconds"] = seconds_of(write);
   std::shared_ptr<const IndexGeneration> index;
-  told["open_seconds"] = seconds_of([&] { index = IndexGeneration::open(argv[6]); });
+  told["open_seconds"] = seconds_of([&] { index = IndexGeneration::open(folder); });
   told["verify_seconds"] = seconds_of([&] { index->verify(); });
-  Way exact{true}, approximate{false};
-  for (int round = 0; round < rounds; ++round)  // in turns: what else the machine does hits both
-    for (Way* way : {&exact, &approximate}) way->search_all(*index, floats(queries), k);
-  told["exact"] = exact.told();
-  told["approximate"] = approximate.told();
+  return told;
+}
+
+// Every query alone, on what numpy would be given: the vectors are in memory and were looked at.
+Json search(std::span<const float> queries, int dimension, const std::string& folder, int k) {
+  const auto index = IndexGeneration::open(folder);
+  Json told;
+  for (const bool exact : {true, false}) {
+    index->search(queries.first(dimension), k, exact, "cpu");
+    Json rows = Json::array();
+    const double seconds = seconds_of([&] {
+      for (auto rest = queries; !rest.empty(); rest = rest.subspan(dimension)) {
+        Json found = Json::array();
+        const auto hits = index->search(rest.first(dimension), k, exact, "cpu");
+        for (const Hit& hit : hits[0]) found.push_back(hit.row);
+        rows.push_back(std::move(found));
+      }
+    });
+    told[exact ? "exact" : "approximate"] = {
+        {"seconds_per_query", seconds * dimension / static_cast<double>(queries.size())},
+        {"rows", rows}};
+  }
+  return told;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string what = argc > 1 ? argv[1] : "";
+  if (!(what == "build" && argc == 5) && !(what == "search" && argc == 6)) {
+    std::cerr << "usage: index_benchmark build VECTORS DIMENSION FOLDER\n"
+                 "       index_benchmark search QUERIES DIMENSION FOLDER K\n";
+    return 2;
+  }
+  const MappedFile rows(argv[2]);
+  const int dimension = std::stoi(argv[3]);
+  const Json told = what == "build" ? build(floats(rows), dimension, argv[4])
+                                    : search(floats(rows), dimension, argv[4], std::stoi(argv[5]));
   std::cout << told.dump() << "\n";
 }

@@ -136,6 +136,12 @@ std::span<const float> IndexGeneration::vectors() const {
           static_cast<std::size_t>(manifest_.nodes) * manifest_.space.dimension};
 }
 
+const UnitRows& IndexGeneration::unit_rows() const {
+  std::call_once(unit_rows_once_,
+                 [this] { unit_rows_.emplace(vectors(), manifest_.space.dimension); });
+  return *unit_rows_;
+}
+
 std::vector<Hit> IndexGeneration::search_graph(std::span<const float> query, int k) const {
   std::vector<std::int64_t> rows = graph_->search(query.data(), k);
   // Where their ranks ascend, a row's own number breaks ties as its id does.
@@ -149,7 +155,7 @@ std::vector<Hit> IndexGeneration::search_graph(std::span<const float> query, int
   std::vector<std::int64_t> rank(rows.size());
   std::iota(rank.begin(), rank.end(), 0);
   std::vector<Hit> hits =
-      exact_search(query, proposals, static_cast<int>(query.size()), k, rank)[0];
+      exact_search(query, UnitRows(proposals, static_cast<int>(query.size())), k, rank)[0];
   for (Hit& hit : hits) hit.row = rows[hit.row];
   return hits;
 }
@@ -162,8 +168,8 @@ std::vector<std::vector<Hit>> IndexGeneration::search(std::span<const float> que
     throw_error(ErrorKind::kConfig, "a search for the ", k, " best nodes: at least 1 is found");
   if (!graph_ || exact) {
     const at::Device place = resolve_device(device);
-    return place.is_cuda() ? exact_search_on(place, queries, vectors(), dimension, k, tie_rank_)
-                           : exact_search(queries, vectors(), dimension, k, tie_rank_);
+    return place.is_cuda() ? exact_search_on(place, queries, unit_rows(), k, tie_rank_)
+                           : exact_search(queries, unit_rows(), k, tie_rank_);
   }
   std::vector<std::vector<Hit>> found;
   for (; !queries.empty(); queries = queries.subspan(dimension))

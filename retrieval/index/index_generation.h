@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -15,6 +17,7 @@
 #include "retrieval/hit.h"
 #include "retrieval/index/index_manifest.h"
 #include "retrieval/index/neighbour_graph.h"
+#include "retrieval/unit_rows.h"
 
 namespace attune {
 
@@ -51,6 +54,7 @@ class IndexGeneration {
   void map_vectors();
   void read_graph();
   std::string path(const char* name) const;
+  const UnitRows& unit_rows() const;  // made at the first exact search
   std::vector<Hit> search_graph(std::span<const float> query, int k) const;
 
   std::string directory_;
@@ -63,6 +67,8 @@ class IndexGeneration {
   std::vector<std::int64_t> tie_rank_;  // [nodes] place of the row's id among all, ascending
   std::size_t vectors_begin_ = 0;
   std::unique_ptr<NeighbourGraph> graph_;
+  mutable std::once_flag unit_rows_once_;
+  mutable std::optional<UnitRows> unit_rows_;
 };
 
 }  // namespace attune

@@ -5,13 +5,15 @@
 #include <string_view>
 
 #include "core/error.h"
-#include "core/log.h"
 
 namespace attune {
 
 NodeEmbedder::NodeEmbedder(const BaseEmbedding& model, const std::function<bool()>& stop_requested,
                            std::int64_t total)
-    : model_(model), stop_requested_(stop_requested), total_(total) {}
+    : model_(model),
+      stop_requested_(stop_requested),
+      total_(total),
+      progress_("index: embedding", total) {}
 
 std::vector<float> NodeEmbedder::embed(const std::vector<const TextNode*>& nodes) {
   if (nodes.empty()) return {};
@@ -28,8 +30,7 @@ std::vector<float> NodeEmbedder::embed(const std::vector<const TextNode*>& nodes
                 nodes[(bad - vectors.begin()) / model_.dimension()]->id,
                 "' holds NaN or infinity; the model's weights are not usable");
   embedded_ += std::ssize(nodes);
-  if (total_ > static_cast<std::int64_t>(kBlock))
-    log_info(str_cat("index: ", embedded_, " of ", total_, " texts embedded"));
+  progress_.update(embedded_);
   return vectors;
 }
 

@@ -8,6 +8,8 @@
 
 #include <attune/vector_store_index.h>
 
+#include "core/progress.h"
+
 namespace attune {
 
 class NodeEmbedder {
@@ -28,6 +30,7 @@ class NodeEmbedder {
   const BaseEmbedding& model_;
   const std::function<bool()>& stop_requested_;
   std::int64_t total_, embedded_ = 0;
+  Progress progress_;
 };
 
 }  // namespace attune

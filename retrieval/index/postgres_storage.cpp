@@ -133,7 +133,7 @@ std::vector<NodeWithScore> best(std::vector<PostgresNode> proposals, std::span<c
   std::vector<std::int64_t> rank(proposals.size());
   std::iota(rank.begin(), rank.end(), 0);
   std::vector<NodeWithScore> found;
-  const auto hits = exact_search(query, vectors, static_cast<int>(query.size()), k, rank);
+  const auto hits = exact_search(query, UnitRows(vectors, static_cast<int>(query.size())), k, rank);
   for (const Hit& hit : hits[0]) found.push_back({std::move(proposals[hit.row].node), hit.score});
   return found;
 }

@@ -35,7 +35,7 @@ std::vector<float> random_vectors(int count, int dimension, std::uint64_t seed) 
 
 TEST(ExactSearch, CosineIgnoresLength) {
   const std::vector<float> corpus = {0, 5, 3, 3, 100, 0};
-  const auto found = exact_search(std::vector<float>{0.1f, 0}, corpus, 2, 3, identity(3));
+  const auto found = exact_search(std::vector<float>{0.1f, 0}, UnitRows(corpus, 2), 3, identity(3));
   EXPECT_EQ(rows(found[0]), (std::vector<std::int64_t>{2, 1, 0}));
   EXPECT_FLOAT_EQ(found[0][0].score, 1);
   EXPECT_FLOAT_EQ(found[0][1].score, std::sqrt(0.5f));
@@ -44,20 +44,23 @@ TEST(ExactSearch, CosineIgnoresLength) {
 
 TEST(ExactSearch, ZeroVectorsHaveSimilarityZero) {
   const std::vector<float> corpus = {-1, 0, 0, 0, 1, 0};
-  EXPECT_EQ(rows(exact_search(std::vector<float>{1, 0}, corpus, 2, 3, identity(3))[0]),
+  EXPECT_EQ(rows(exact_search(std::vector<float>{1, 0}, UnitRows(corpus, 2), 3, identity(3))[0]),
             (std::vector<std::int64_t>{2, 1, 0}));
-  const auto found = exact_search(std::vector<float>{0, 0}, corpus, 2, 3, identity(3));
+  const auto found = exact_search(std::vector<float>{0, 0}, UnitRows(corpus, 2), 3, identity(3));
   for (const Hit& hit : found[0]) EXPECT_EQ(hit.score, 0);
   EXPECT_EQ(rows(found[0]), identity(3));
 }
 
 TEST(ExactSearch, FewerRowsThanAsked) {
-  EXPECT_EQ(
-      exact_search(std::vector<float>{1}, std::vector<float>{1, -1}, 1, 100, identity(2))[0].size(),
-      2u);
-  EXPECT_TRUE(exact_search(std::vector<float>{1}, std::span<const float>{}, 1, 100, identity(0))[0]
+  EXPECT_EQ(exact_search(std::vector<float>{1}, UnitRows(std::vector<float>{1, -1}, 1), 100,
+                         identity(2))[0]
+                .size(),
+            2u);
+  EXPECT_TRUE(exact_search(std::vector<float>{1}, UnitRows(std::span<const float>{}, 1), 100,
+                           identity(0))[0]
                   .empty());
-  EXPECT_TRUE(exact_search(std::span<const float>{}, std::vector<float>{1, -1}, 1, 100, identity(2))
+  EXPECT_TRUE(exact_search(std::span<const float>{}, UnitRows(std::vector<float>{1, -1}, 1), 100,
+                           identity(2))
                   .empty());
 }
 
@@ -70,10 +73,16 @@ TEST(ExactSearch, TiesAtTheCutFollowTheRankInAnyBlocks) {
   for (int i = 0; i < 20; ++i) expected[rank[i]] = i;
   expected.resize(5);
   for (std::int64_t block = 1; block <= 21; ++block)
-    EXPECT_EQ(
-        rows(exact_search(std::vector<float>{0.1f, 0.9f, 0.4f}, corpus, 3, 5, rank, block)[0]),
-        expected)
+    EXPECT_EQ(rows(exact_search(std::vector<float>{0.1f, 0.9f, 0.4f}, UnitRows(corpus, 3), 5, rank,
+                                block)[0]),
+              expected)
         << "blocks of " << block;
+}
+
+// Lengths that a float product would lose or overflow; equal directions stay equal rows.
+void stretch(std::vector<float>& corpus, int dimension) {
+  constexpr float kLengths[] = {1, 1, 0x1p-30f, 0x1p30f, 1, 0x1p110f};  // powers of 2: exact
+  for (std::size_t i = 0; i < corpus.size(); ++i) corpus[i] *= kLengths[i / dimension % 6];
 }
 
 // Against a plain sort by scores in long double, with every third row a copy of another.
@@ -84,10 +93,11 @@ TEST(ExactSearch, EqualsASortOfEverythingInAnyBlocks) {
   for (int row = 0; row < kRows; row += 3)
     std::copy_n(corpus.begin() + (row * 31 % kRows) * kDimension, kDimension,
                 corpus.begin() + row * kDimension);
+  stretch(corpus, kDimension);
   std::vector<std::int64_t> rank = identity(kRows);
   std::shuffle(rank.begin(), rank.end(), std::mt19937_64(5));
 
-  const auto whole = exact_search(queries, corpus, kDimension, kBest, rank);
+  const auto whole = exact_search(queries, UnitRows(corpus, kDimension), kBest, rank);
   ASSERT_EQ(whole.size(), static_cast<std::size_t>(kQueries));
   for (int query = 0; query < kQueries; ++query) {
     const auto cosine = [&](std::int64_t row) {
@@ -107,7 +117,7 @@ TEST(ExactSearch, EqualsASortOfEverythingInAnyBlocks) {
     }
   }
   for (std::int64_t block : {13, 64, 699, 700}) {
-    const auto blocked = exact_search(queries, corpus, kDimension, kBest, rank, block);
+    const auto blocked = exact_search(queries, UnitRows(corpus, kDimension), kBest, rank, block);
     for (int query = 0; query < kQueries; ++query) {
       ASSERT_EQ(rows(blocked[query]), rows(whole[query])) << "blocks of " << block;
       for (int i = 0; i < kBest; ++i) ASSERT_EQ(blocked[query][i].score, whole[query][i].score);
@@ -123,12 +133,14 @@ TEST(ExactSearch, TheWayOfADeviceGivesTheSame) {
   for (int row = 0; row < kRows; row += 3)
     std::copy_n(corpus.begin() + (row * 31 % kRows) * kDimension, kDimension,
                 corpus.begin() + row * kDimension);
+  stretch(corpus, kDimension);
   std::vector<std::int64_t> rank = identity(kRows);
   std::shuffle(rank.begin(), rank.end(), std::mt19937_64(5));
   for (const int k : {1, 25, 1000}) {
-    const auto expected = exact_search(queries, corpus, kDimension, k, rank);
+    const auto expected = exact_search(queries, UnitRows(corpus, kDimension), k, rank);
     for (const std::int64_t block : {57, 700}) {
-      const auto found = exact_search_on(at::kCPU, queries, corpus, kDimension, k, rank, block);
+      const auto found =
+          exact_search_on(at::kCPU, queries, UnitRows(corpus, kDimension), k, rank, block);
       for (int query = 0; query < kQueries; ++query) {
         ASSERT_EQ(rows(found[query]), rows(expected[query])) << k << " in blocks of " << block;
         for (std::size_t i = 0; i < found[query].size(); ++i)
@@ -142,23 +154,23 @@ TEST(ExactSearch, RefusesNanAndInfinityByRow) {
   for (float bad :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     try {
-      exact_search(std::vector<float>{1, 0}, std::vector<float>{1, 0, 0, bad}, 2, 1, identity(2),
-                   1);
+      exact_search(std::vector<float>{1, 0}, UnitRows(std::vector<float>{1, 0, 0, bad}, 2), 1,
+                   identity(2), 1);
       FAIL() << "accepted " << bad;
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kData);
       EXPECT_NE(std::string(error.what()).find("passage 1"), std::string::npos) << error.what();
     }
-    EXPECT_THROW(
-        exact_search(std::vector<float>{bad, 0}, std::vector<float>{1, 0}, 2, 1, identity(1)),
-        Error);
+    EXPECT_THROW(exact_search(std::vector<float>{bad, 0}, UnitRows(std::vector<float>{1, 0}, 2), 1,
+                              identity(1)),
+                 Error);
   }
 }
 
 TEST(ExactSearch, LargestFloatsDoNotOverflow) {
   const float large = std::numeric_limits<float>::max();
   const auto found = exact_search(std::vector<float>{large, large},
-                                  std::vector<float>{large, large}, 2, 1, identity(1));
+                                  UnitRows(std::vector<float>{large, large}, 2), 1, identity(1));
   EXPECT_FLOAT_EQ(found[0][0].score, 1);
 }
 

@@ -30,7 +30,7 @@ double recall(const NeighbourGraph& graph, const std::vector<float>& vectors, in
   std::vector<std::int64_t> rank(vectors.size() / kDimension);
   std::iota(rank.begin(), rank.end(), 0);
   const std::vector<float> asked = random_vectors(queries, 99);
-  const auto exact = exact_search(asked, vectors, kDimension, 10, rank);
+  const auto exact = exact_search(asked, UnitRows(vectors, kDimension), 10, rank);
   int found = 0;
   for (int i = 0; i < queries; ++i) {
     const auto rows = graph.search(asked.data() + i * kDimension, 10);
