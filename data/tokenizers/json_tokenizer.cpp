@@ -169,16 +169,12 @@ void JsonTokenizer::append_normalized(std::string_view text, bool at_start, std:
 
 void JsonTokenizer::encode(std::string_view prompt, std::string_view text, int max_length,
                            std::vector<std::int32_t>& out) const {
-  const std::size_t special = special_.prefix.size() + special_.suffix.size();
-  if (max_length < 0 || static_cast<std::size_t>(max_length) < special) {
-    throw_error(ErrorKind::kConfig, "max_length ", max_length, " has no room for the ", special,
-                " special tokens of this tokenizer; give at least ", special + 1);
-  }
+  const std::size_t room =
+      room_for_text(max_length, special_.prefix.size() + special_.suffix.size());
   std::string joined;
   text = join_checked(prompt, text, joined);
   out.insert(out.end(), special_.prefix.begin(), special_.prefix.end());
   const std::size_t begin = out.size();
-  const std::size_t room = static_cast<std::size_t>(max_length) - special;
   // Cut on the left, a text has to be read to its end.
   const std::size_t limit = side_ == TruncationSide::kRight ? begin + room : out.max_size();
   AddedTokenPieces pieces(raw_tokens_, text);

@@ -88,6 +88,13 @@ int Tokenizer::prompt_tokens(std::string_view prompt, int max_length) const {
   return static_cast<int>(ids.size() - closing);
 }
 
+std::size_t Tokenizer::room_for_text(int max_length, std::size_t special) {
+  if (max_length < 0 || static_cast<std::size_t>(max_length) < special)
+    throw_error(ErrorKind::kConfig, "max_length ", max_length, " has no room for the ", special,
+                " special tokens of this tokenizer; give at least ", special + 1);
+  return static_cast<std::size_t>(max_length) - special;
+}
+
 std::string_view Tokenizer::join_checked(std::string_view prompt, std::string_view text,
                                          std::string& joined) {
   check_utf8(prompt, "the prompt");

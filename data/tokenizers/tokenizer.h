@@ -40,6 +40,8 @@ class Tokenizer {  // immutable and thread-safe
   int prompt_tokens(std::string_view prompt, int max_length) const;
 
  protected:
+  // Ids that max_length leaves to a text beside `special` special tokens. None: Error{kConfig}.
+  static std::size_t room_for_text(int max_length, std::size_t special);
   // prompt + text, in `joined` where there is a prompt. Not UTF-8: Error{kData}.
   static std::string_view join_checked(std::string_view prompt, std::string_view text,
                                        std::string& joined);

@@ -150,15 +150,11 @@ void BertWordPiece::append_normalized(std::string_view text, std::size_t limit,
 
 void BertWordPiece::encode(std::string_view prompt, std::string_view text, int max_length,
                            std::vector<std::int32_t>& out) const {
-  const std::size_t special = prefix_ids_.size() + suffix_ids_.size();
-  if (max_length < 0 || static_cast<std::size_t>(max_length) < special) {
-    throw_error(ErrorKind::kConfig, "max_length ", max_length, " has no room for the ", special,
-                " special tokens of this tokenizer; give at least ", special + 1);
-  }
+  const std::size_t room = room_for_text(max_length, prefix_ids_.size() + suffix_ids_.size());
   std::string joined;
   text = join_checked(prompt, text, joined);
   out.insert(out.end(), prefix_ids_.begin(), prefix_ids_.end());
-  const std::size_t limit = out.size() + (static_cast<std::size_t>(max_length) - special);
+  const std::size_t limit = out.size() + room;
   AddedTokenPieces pieces(raw_tokens_, text);
   for (AddedTokenPieces::Piece piece; out.size() < limit && pieces.next(piece);) {
     if (piece.id >= 0) {
