@@ -18,26 +18,62 @@ namespace {
 using caffe2::serialize::PyTorchStreamReader;
 using caffe2::serialize::PyTorchStreamWriter;
 
+// Copies share what they hold: a pickle copies values into and out of its memo at will, and each
+// may hold two copies of the last.
 struct Value {
-  enum class Kind : std::uint8_t { kNone, kNumber, kText, kTuple, kDict, kGlobal, kTensor, kMark };
+  enum class Kind : std::uint8_t {
+    kNone,
+    kNumber,
+    kText,
+    kTuple,
+    kDict,
+    kRememberedDict,  // what the memo holds in a dict's place
+    kGlobal,
+    kTensor,
+    kMark
+  };
   Kind kind = Kind::kNone;
-  std::int64_t number = 0;   // also of a bool
-  std::string text;          // also "module name" of a global
-  std::vector<Value> items;  // of a tuple; of a dict key, value, key, value, ...
-  at::Tensor tensor;         // also a whole storage
-  int depth = 0;             // of what is in what
-  std::size_t weight = 1;    // this and all in it
+  std::int64_t number = 0;                    // also of a bool
+  std::shared_ptr<const std::string> text;    // also "module name" of a global
+  std::shared_ptr<std::vector<Value>> items;  // of a tuple; of a dict key, value, key, value, ...
+  at::Tensor tensor;                          // also a whole storage
+  int depth = 0;                              // of what is in what
+
+  bool is_text(std::string_view wanted) const { return text && *text == wanted; }
 };
 using Kind = Value::Kind;
 
 // Far more than a state_dict has; what is deeper could exhaust the stack of calls when it is freed.
 constexpr int kMostDepth = 16;
-// Values are copied into and out of the memo, and each copy may hold two copies of the last: a
-// pickle of 200 bytes would fill any memory. torch needs fewer than 10 for each byte of a pickle.
-constexpr std::size_t kMostCopied = 64;
+// Numbers of all tensors together, for each byte of the file. Half precision has half a number a
+// byte; tied weights name one storage several times.
+constexpr std::uint64_t kMostNumbers = 4;
 
-Value number(std::int64_t n) { return {Kind::kNumber, n, {}, {}, {}}; }
-Value text(std::string s) { return {Kind::kText, 0, std::move(s), {}, {}}; }
+Value of_kind(Kind kind) {
+  Value value;
+  value.kind = kind;
+  return value;
+}
+Value number(std::int64_t n) {
+  Value value = of_kind(Kind::kNumber);
+  value.number = n;
+  return value;
+}
+Value text(Kind kind, std::string s) {
+  Value value = of_kind(kind);
+  value.text = std::make_shared<const std::string>(std::move(s));
+  return value;
+}
+Value tensor(at::Tensor t) {
+  Value value = of_kind(Kind::kTensor);
+  value.tensor = std::move(t);
+  return value;
+}
+Value container(Kind kind) {
+  Value value = of_kind(kind);
+  value.items = std::make_shared<std::vector<Value>>();
+  return value;
+}
 
 at::ScalarType storage_type(const std::string& global) {
   if (global == "torch FloatStorage") return at::kFloat;
@@ -71,11 +107,11 @@ class StatePickle {
     const Value root = pop();
     check(root.kind == Kind::kDict, "it holds no dict of tensors");
     std::vector<NamedTensor> tensors;
-    for (std::size_t i = 0; i + 1 < root.items.size(); i += 2) {
-      const Value &name = root.items[i], &value = root.items[i + 1];
+    for (std::size_t i = 0; i + 1 < root.items->size(); i += 2) {
+      const Value &name = (*root.items)[i], &value = (*root.items)[i + 1];
       check(name.kind == Kind::kText && value.kind == Kind::kTensor,
             "an entry of the dict is no named tensor");
-      tensors.push_back({name.text, value.tensor});
+      tensors.push_back({*name.text, value.tensor});
     }
     return tensors;
   }
@@ -108,20 +144,13 @@ class StatePickle {
   }
   void put_in(Value& outer, Value item) {
     outer.depth = std::max(outer.depth, item.depth + 1);
-    outer.weight += item.weight;
     check(outer.depth <= kMostDepth, "its values are nested deeper than a state_dict's");
-    outer.items.push_back(std::move(item));
+    outer.items->push_back(std::move(item));
   }
   Value tuple(std::vector<Value> items) {
-    Value out{Kind::kTuple, 0, {}, {}, {}};
-    out.items.reserve(items.size());
+    Value out = container(Kind::kTuple);
     for (Value& item : items) put_in(out, std::move(item));
     return out;
-  }
-  const Value& counted(const Value& value) {
-    copied_ += value.weight;
-    check(copied_ <= kMostCopied * code_.size(), "it copies more values than a state_dict has");
-    return value;
   }
   Value pop() {
     check(!stack_.empty(), "its stack is empty");
@@ -144,14 +173,17 @@ class StatePickle {
     for (int i = count; i-- > 0;) items[i] = pop();
     push(tuple(std::move(items)));
   }
+  // A dict is still filled when it is remembered: shared, it could come to hold itself.
   void remember(std::uint64_t place) {
     check(!stack_.empty(), "its stack is empty");
-    memo_[place] = counted(stack_.back());
+    const bool is_dict = stack_.back().kind == Kind::kDict;
+    memo_[place] = is_dict ? of_kind(Kind::kRememberedDict) : stack_.back();
   }
   void recall(std::uint64_t place) {
     const auto found = memo_.find(place);
     check(found != memo_.end(), "it names what was not remembered");
-    push(counted(found->second));
+    check(found->second.kind != Kind::kRememberedDict, "it uses a dict twice");
+    push(found->second);
   }
   void set_items(std::vector<Value> items) {
     check(!stack_.empty() && stack_.back().kind == Kind::kDict && items.size() % 2 == 0,
@@ -171,11 +203,11 @@ class StatePickle {
         return push_global(module + " " + line()), false;
       }
       case '(':  // MARK
-        return push({Kind::kMark, 0, {}, {}, {}}), false;
+        return push(of_kind(Kind::kMark)), false;
       case ')':  // EMPTY_TUPLE
         return push(tuple({})), false;
       case '}':  // EMPTY_DICT
-        return push({Kind::kDict, 0, {}, {}, {}}), false;
+        return push(container(Kind::kDict)), false;
       case 't':  // TUPLE
         return push(tuple(pop_to_mark())), false;
       case '\x85':  // TUPLE1, 2, 3
@@ -183,7 +215,7 @@ class StatePickle {
       case '\x87':
         return push_tuple(opcode - '\x84'), false;
       case 'N':  // NONE
-        return push({}), false;
+        return push(of_kind(Kind::kNone)), false;
       case '\x88':  // NEWTRUE, NEWFALSE
       case '\x89':
         return push(number(opcode == '\x88')), false;
@@ -199,7 +231,7 @@ class StatePickle {
         return push(number(static_cast<std::int64_t>(integer(bytes)))), false;
       }
       case 'X':  // BINUNICODE
-        return push(text(std::string(take(integer(4))))), false;
+        return push(text(Kind::kText, std::string(take(integer(4))))), false;
       case 'q':  // BINPUT, LONG_BINPUT
         return remember(integer(1)), false;
       case 'r':
@@ -236,33 +268,38 @@ class StatePickle {
   void push_global(const std::string& name) {
     if (name != "collections OrderedDict" && name != "torch._utils _rebuild_tensor_v2")
       storage_type(name);  // refuses it
-    push({Kind::kGlobal, 0, name, {}, {}});
+    push(text(Kind::kGlobal, name));
   }
 
   // ("storage", type, record, device, elements): the whole record.
   void push_storage(const Value& id) {
-    check(id.kind == Kind::kTuple && id.items.size() == 5 && id.items[0].text == "storage" &&
-              id.items[1].kind == Kind::kGlobal && id.items[2].kind == Kind::kText &&
-              id.items[4].kind == Kind::kNumber && id.items[4].number >= 0,
+    check(id.kind == Kind::kTuple && id.items->size() == 5, "a storage is not described");
+    const std::vector<Value>& given = *id.items;
+    check(given[0].is_text("storage") && given[1].kind == Kind::kGlobal &&
+              given[2].kind == Kind::kText && given[4].kind == Kind::kNumber &&
+              given[4].number >= 0,
           "a storage is not described as torch does");
-    const std::string record = "data/" + id.items[2].text;
+    at::Tensor& storage = storages_[{*given[2].text, *given[1].text}];
+    if (!storage.defined()) storage = read_storage(*given[2].text, storage_type(*given[1].text));
+    check(given[4].number == storage.numel(), "a storage has another size than it says");
+    push(tensor(storage));
+  }
+
+  at::Tensor read_storage(const std::string& name, at::ScalarType type) {
+    const std::string record = "data/" + name;
     check(archive_.hasRecord(record), "a storage is missing");
     const auto [data, size] = read_record(archive_, record, file_bytes_);
-    const std::int64_t count = id.items[4].number;
-    const at::ScalarType type = storage_type(id.items[1].text);
-    check(count <= static_cast<std::int64_t>(size) &&
-              count * static_cast<std::int64_t>(c10::elementSize(type)) ==
-                  static_cast<std::int64_t>(size),
-          "a storage has another size than it says");
-    Value value{Kind::kTensor, 0, {}, {}, at::empty({count}, at::TensorOptions(type))};
-    if (size > 0) std::memcpy(value.tensor.mutable_data_ptr(), data.get(), size);
-    push(std::move(value));
+    check(size % c10::elementSize(type) == 0, "a storage has another size than it says");
+    const auto count = static_cast<std::int64_t>(size / c10::elementSize(type));
+    const at::Tensor storage = at::empty({count}, at::TensorOptions(type));
+    if (size > 0) std::memcpy(storage.mutable_data_ptr(), data.get(), size);
+    return storage;
   }
 
   static std::vector<std::int64_t> sizes(const Value& value) {
-    check(value.kind == Kind::kTuple && value.items.size() <= 8, "a shape is no tuple");
+    check(value.kind == Kind::kTuple && value.items->size() <= 8, "a shape is no tuple");
     std::vector<std::int64_t> result;
-    for (const Value& item : value.items) {
+    for (const Value& item : *value.items) {
       check(item.kind == Kind::kNumber && item.number >= 0, "a shape holds no numbers");
       result.push_back(item.number);
     }
@@ -272,12 +309,12 @@ class StatePickle {
   void reduce(const Value& function, const Value& arguments) {
     check(function.kind == Kind::kGlobal && arguments.kind == Kind::kTuple,
           "it calls something that is no function");
-    const std::vector<Value>& given = arguments.items;
-    if (function.text == "collections OrderedDict") {
+    const std::vector<Value>& given = *arguments.items;
+    if (function.is_text("collections OrderedDict")) {
       check(given.empty(), "a dict is made of something");
-      return push({Kind::kDict, 0, {}, {}, {}});
+      return push(container(Kind::kDict));
     }
-    check(function.text == "torch._utils _rebuild_tensor_v2" && given.size() >= 4 &&
+    check(function.is_text("torch._utils _rebuild_tensor_v2") && given.size() >= 4 &&
               given[0].kind == Kind::kTensor && given[1].kind == Kind::kNumber &&
               given[1].number >= 0,
           "a tensor is not described as torch does");
@@ -303,19 +340,20 @@ class StatePickle {
     check(empty || last < elements, "a tensor leaves its storage");
     // A stride of 0 repeats a number: a small file could so ask for any memory.
     check(total <= elements, "a tensor is larger than its storage");
-    push({Kind::kTensor,
-          0,
-          {},
-          {},
-          given[0].tensor.as_strided(shape, strides, given[1].number).to(at::kFloat).contiguous()});
+    made_ += static_cast<std::uint64_t>(total);
+    check(made_ <= kMostNumbers * file_bytes_, "its tensors hold more numbers than the file");
+    push(tensor(
+        given[0].tensor.as_strided(shape, strides, given[1].number).to(at::kFloat).contiguous()));
   }
 
   std::string_view code_;
   PyTorchStreamReader& archive_;
   std::uint64_t file_bytes_;
-  std::size_t at_ = 0, copied_ = 0;
+  std::size_t at_ = 0;
+  std::uint64_t made_ = 0;  // numbers of all tensors
   std::vector<Value> stack_;
   std::map<std::uint64_t, Value> memo_;
+  std::map<std::pair<std::string, std::string>, at::Tensor> storages_;  // by record and type
 };
 
 void put(std::string& out, std::uint64_t value, int bytes) {

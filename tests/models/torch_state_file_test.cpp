@@ -4,6 +4,7 @@
 
 #include <caffe2/serialize/inline_container.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "core/error.h"
 #include "tests/support/tiny_bert.h"
@@ -11,11 +12,14 @@
 namespace attune {
 namespace {
 
-std::string refusal_of(const std::string& pickle, bool compressed = false) {
+// `storage`: the bytes of the record data/0.
+std::string refusal_of(const std::string& pickle, bool compressed = false,
+                       const std::string& storage = "") {
   const TemporaryFolder folder;
   {
     caffe2::serialize::PyTorchStreamWriter writer(folder / "pytorch_model.bin");
     writer.writeRecord("data.pkl", pickle.data(), pickle.size(), compressed);
+    if (!storage.empty()) writer.writeRecord("data/0", storage.data(), storage.size());
     writer.writeEndOfFile();
   }
   try {
@@ -34,6 +38,12 @@ std::string repeated(const std::string& piece, int times) {
   return all;
 }
 
+long peak_mib() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss >> 10;
+}
+
 TEST(TorchStateFile, AnEmptyStateDictIsRead) { EXPECT_EQ(refusal_of("\x80\x02}."), ""); }
 
 // A million tuples, each in the next: freeing them would exhaust the stack of calls.
@@ -44,11 +54,44 @@ TEST(TorchStateFile, DeepNestingIsRefused) {
             std::string::npos);
 }
 
-// Each tuple holds the last one twice.
-TEST(TorchStateFile, DoublingIsRefused) {
+// Each tuple holds the last one twice; each copy of a text is the same text. Both would fill any
+// memory.
+TEST(TorchStateFile, CopiesTakeNoMemory) {
   const std::string once = "\x80\x02)" + std::string("q\0", 2);
   const std::string pair("h\0h\0\x86q\0", 7);
-  EXPECT_NE(refusal_of(once + repeated(pair, 15) + ".").find("copies more values"),
+  EXPECT_NE(refusal_of(once + repeated(pair, 16) + ".").find("no dict"), std::string::npos);
+  EXPECT_NE(refusal_of(once + repeated(pair, 17) + ".").find("nested deeper"), std::string::npos);
+  const std::string long_text = "X" + std::string("\0\0\x10\0", 4) + std::string(1 << 20, 'a');
+  const long before = peak_mib();
+  EXPECT_NE(refusal_of("\x80\x02" + long_text + "q\x01" + repeated("h\x01", 200'000) + ".")
+                .find("no dict"),
+            std::string::npos);
+  EXPECT_LT(peak_mib() - before, 256);  // 200 GB, copied
+}
+
+// Shared, it could hold itself, and would never be freed.
+TEST(TorchStateFile, ADictIsNotUsedTwice) {
+  EXPECT_NE(refusal_of("\x80\x02}q\x01X\x01" + std::string(3, '\0') + "ah\x01s.")
+                .find("uses a dict twice"),
+            std::string::npos);
+}
+
+// A tensor is made of the same storage again and again: five bytes for as many numbers as it has.
+TEST(TorchStateFile, MoreNumbersThanTheFileAreRefused) {
+  const auto text = [](const std::string& s) {
+    return "X" + std::string(1, static_cast<char>(s.size())) + std::string(3, '\0') + s;
+  };
+  const std::string function = "ctorch._utils\n_rebuild_tensor_v2\n";
+  const std::string storage = "((" + text("storage") + "ctorch\nHalfStorage\n" + text("0") +
+                              text("cpu") + "K\xfatQ";  // 250 numbers
+  const std::string arguments = storage + std::string("K\0", 2) + "K\xfa\x85K\x01\x85t";
+  const std::string zeros(500, '\0'), start = "\x80\x02";
+  const std::string entry = text("w") + function + arguments + "R";
+  EXPECT_EQ(refusal_of(start + "}(" + entry + entry + "u.", false, zeros), "");
+  EXPECT_NE(refusal_of(start + function + "q\x01" + arguments + "q\x02" +
+                           repeated("h\x01h\x02R", 1000) + ".",
+                       false, zeros)
+                .find("more numbers than the file"),
             std::string::npos);
 }
 
