@@ -63,6 +63,8 @@ class IndexGeneration {
   std::vector<std::int64_t> tie_rank_;  // [nodes] place of the row's id among all, ascending
   std::size_t vectors_begin_ = 0;
   std::unique_ptr<NeighbourGraph> graph_;
+  // Of each vector that stands in several rows: by the first, all, by ascending id.
+  std::unordered_map<std::int64_t, std::vector<std::int64_t>> copies_;
 };
 
 }  // namespace attune

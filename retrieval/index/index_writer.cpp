@@ -65,10 +65,9 @@ class VectorSource {
       : contents_(contents),
         old_(old),
         kept_(std::move(kept)),
-        to_embed_(std::count(kept_.begin(), kept_.end(), -1)),
-        embedder_(model, stop_requested, to_embed_) {}
+        embedder_(model, stop_requested, std::count(kept_.begin(), kept_.end(), -1)) {}
 
-  std::int64_t to_embed() const { return to_embed_; }
+  std::int64_t embedded() const { return embedder_.embedded(); }
   // Whether the old rows are the first new ones, so that their graph can grow.
   bool keeps_all_in_order() const {
     if (!old_ || old_->size() > std::ssize(kept_)) return false;
@@ -96,7 +95,6 @@ class VectorSource {
   const IndexContents& contents_;
   const IndexGeneration* old_;
   std::vector<std::int64_t> kept_;
-  std::int64_t to_embed_;
   NodeEmbedder embedder_;
 };
 
@@ -272,7 +270,7 @@ std::int64_t IndexWriter::write(const IndexContents& contents, const BaseEmbeddi
   out.commit();
   next.manifest = sha256(text);
   switch_to(next);
-  return source.to_embed();
+  return source.embedded();
 }
 
 }  // namespace attune

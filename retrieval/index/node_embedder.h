@@ -19,7 +19,8 @@ class NodeEmbedder {
   NodeEmbedder(const BaseEmbedding& model, const std::function<bool()>& stop_requested,
                std::int64_t total);
 
-  // [nodes.size(), dimension]. Error{kData}: a vector that is not finite, with its node.
+  // [nodes.size(), dimension]; a text that stands several times is embedded once. Error{kData}: a
+  // vector that is not finite, with its node.
   std::vector<float> embed(const std::vector<const TextNode*>& nodes);
 
   std::int64_t embedded() const { return embedded_; }

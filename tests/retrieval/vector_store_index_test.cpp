@@ -276,6 +276,33 @@ TEST_F(Index, AVectorThatIsNotFiniteIsRefusedWithItsNode) {
   EXPECT_FALSE(read_current(directory_).has_value());
 }
 
+TEST_F(Index, CopiesOfATextAreAllFoundThroughTheGraph) {
+  std::vector<TextNode> nodes = make_nodes(0, 500);
+  for (int i = 0; i < 300; ++i) nodes.push_back({"copy " + std::to_string(i), "the same text"});
+  IndexOptions options;
+  options.approximate = true;
+  RetrieverOptions exact;
+  exact.exact = true;
+  IndexChanges changes;
+  auto index = make(nodes, options, &changes);
+  EXPECT_EQ(changes.embedded, 501);
+  index.insert(std::vector<TextNode>{{"copy", "the same text"}, {"new", "another"}});
+  const auto loaded = VectorStoreIndex::load(directory_, model_);
+  for (const char* query : {"the same text", "a question", "another question", "passage 3"}) {
+    const auto a = loaded.as_retriever(320).retrieve(query);
+    const auto b = loaded.as_retriever(320, exact).retrieve(query);
+    int equal = 0;
+    for (std::size_t i = 0; i < b.size(); ++i)
+      equal += std::any_of(a.begin(), a.end(), [&](const auto& x) {
+        return x.node.id == b[i].node.id && x.score == b[i].score;
+      });
+    EXPECT_GE(equal, 317) << query;
+  }
+  const auto best = loaded.as_retriever(2).retrieve("the same text");
+  EXPECT_EQ(best[0].node.id, "copy");
+  EXPECT_EQ(best[1].node.id, "copy 0");
+}
+
 TEST_F(Index, TheGraphGrowsAndGoesWithTheContents) {
   IndexOptions options;
   options.approximate = true;
