@@ -127,36 +127,37 @@ class DeviceProducts {
       : dimension_(dimension),
         queries_(as_matrix(queries, 0, std::ssize(queries) / dimension, dimension).to(device)) {}
 
+  // The block [rows, dimension] (normalised) that is searched next, which outlives that.
+  void take(std::vector<float>& block) {
+    block_ = as_matrix(block, 0, std::ssize(block) / dimension_, dimension_).to(queries_.device());
+  }
+
   struct Proposal {
-    std::int64_t query, row;  // row: in the block
+    std::int64_t query, row;  // query: from the first; row: in the block
   };
-  // Every row of the block [rows, dimension] (normalised) that is among a query's k best of the
-  // block and not below `floors` [queries], by exact scores.
-  std::vector<Proposal> propose(std::vector<float>& block, std::int64_t k,
+  // Of the queries [first, first + floors.size()): every row of the block that is among a query's k
+  // best of the block and not below its floor, by exact scores.
+  std::vector<Proposal> propose(std::int64_t first, std::int64_t k,
                                 std::vector<float> floors) const {
     const at::NoTF32Guard full_precision;
-    const std::int64_t rows = std::ssize(block) / dimension_, num_queries = queries_.size(0);
+    const std::int64_t count = std::ssize(floors);
     const auto error = static_cast<float>(product_error(dimension_));
-    const at::Tensor unit = as_matrix(block, 0, rows, dimension_).to(queries_.device());
-    const at::Tensor given = at::from_blob(floors.data(), {num_queries}, at::kFloat);
+    const at::Tensor scores = at::mm(queries_.narrow(0, first, count), block_.t());
+    const at::Tensor given = at::from_blob(floors.data(), {count}, at::kFloat);
+    at::Tensor floor = given.to(scores.device()) - error;
+    if (block_.size(0) > k)
+      floor = floor.maximum(std::get<0>(at::topk(scores, k, 1)).select(1, k - 1) - 2 * error);
+    const at::Tensor places = (scores >= floor.unsqueeze(1)).nonzero().cpu().contiguous();
+    const std::int64_t* place = places.const_data_ptr<std::int64_t>();
     std::vector<Proposal> proposals;
-    for (std::int64_t first = 0; first < num_queries; first += kQueryRows) {
-      const std::int64_t count = std::min(kQueryRows, num_queries - first);
-      const at::Tensor scores = at::mm(queries_.narrow(0, first, count), unit.t());
-      at::Tensor floor = given.narrow(0, first, count).to(scores.device()) - error;
-      if (rows > k)
-        floor = floor.maximum(std::get<0>(at::topk(scores, k, 1)).select(1, k - 1) - 2 * error);
-      const at::Tensor places = (scores >= floor.unsqueeze(1)).nonzero().cpu().contiguous();
-      const std::int64_t* place = places.const_data_ptr<std::int64_t>();
-      for (std::int64_t i = 0; i < places.size(0); ++i)
-        proposals.push_back({first + place[2 * i], place[2 * i + 1]});
-    }
+    for (std::int64_t i = 0; i < places.size(0); ++i)
+      proposals.push_back({place[2 * i], place[2 * i + 1]});
     return proposals;
   }
 
  private:
   int dimension_;
-  at::Tensor queries_;
+  at::Tensor queries_, block_;
 };
 
 // Input of a search, checked: the queries divided by their norms, the corpus block by block.
@@ -239,20 +240,22 @@ std::vector<std::vector<Hit>> exact_search_on(const at::Device& device,
   const Better better{tie_rank};
   const c10::DeviceGuard on_device(device);
   const std::int64_t num_queries = in.num_queries;
-  const DeviceProducts products(in.query_rows, dimension, device);
-  std::vector<std::vector<Hit>> found(num_queries), hits(num_queries);
+  DeviceProducts products(in.query_rows, dimension, device);
+  std::vector<std::vector<Hit>> found(num_queries);
   for (std::int64_t first = 0; first < in.num_rows; first += block_rows) {
     std::vector<float> block = in.block(first);
-    std::vector<float> floors(num_queries, -2);  // below every cosine
-    for (std::int64_t query = 0; query < num_queries; ++query) {
-      hits[query] = found[query];
-      if (found[query].size() == wanted) floors[query] = found[query].back().score;
+    products.take(block);
+    for (std::int64_t query = 0; query < num_queries; query += kQueryRows) {
+      const std::int64_t count = std::min(kQueryRows, num_queries - query);
+      std::vector<std::vector<Hit>> hits(found.begin() + query, found.begin() + query + count);
+      std::vector<float> floors(count, -2);  // below every cosine
+      for (std::int64_t i = 0; i < count; ++i)
+        if (hits[i].size() == wanted) floors[i] = hits[i].back().score;
+      for (const auto& [i, row] : products.propose(query, k, std::move(floors)))
+        hits[i].push_back({first + row, exact_score(in.query_rows.data() + (query + i) * dimension,
+                                                    block.data() + row * dimension, dimension)});
+      for (std::int64_t i = 0; i < count; ++i) keep_best(hits[i], wanted, better, found[query + i]);
     }
-    for (const auto& [query, row] : products.propose(block, k, std::move(floors)))
-      hits[query].push_back({first + row, exact_score(in.query_rows.data() + query * dimension,
-                                                      block.data() + row * dimension, dimension)});
-    for (std::int64_t query = 0; query < num_queries; ++query)
-      keep_best(hits[query], wanted, better, found[query]);
   }
   for (std::vector<Hit>& best : found) std::sort(best.begin(), best.end(), better);
   return found;
