@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/shell_word.h"
 #include "models/device.h"
 #include "retrieval/exact_search.h"
 #include "retrieval/index/node_lines.h"
@@ -38,7 +39,7 @@ std::shared_ptr<const IndexGeneration> IndexGeneration::open(const std::string& 
   auto current = read_current(directory);
   if (!current)
     throw_error(ErrorKind::kData, directory, ": there is no index; make one: attune index build ",
-                directory, " --model M --input FILE");
+                shell_word(directory), " --model M --input FILE");
   // A generation may be replaced and removed while it is opened. Each turn means that someone
   // finished a write in between, so it ends.
   for (;;) {

@@ -14,6 +14,7 @@
 
 #include "core/durable.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "retrieval/index/node_embedder.h"
 #include "retrieval/index/node_lines.h"
@@ -132,7 +133,10 @@ bool is_ours(const std::string& name) {
 IndexWriter::IndexWriter(const std::string& directory, Damaged damaged)
     : directory_(directory), damaged_(damaged) {
   std::error_code error;
-  make_directories_durably(directory_);
+  if (damaged == Damaged::kReplaced)
+    make_directories_durably(directory_);
+  else if (!file_exists(directory_))
+    throw_error(ErrorKind::kData, directory_, ": the index is gone; make it with from_documents");
   for (const auto& entry : fs::directory_iterator(directory_, error))
     if (!is_ours(entry.path().filename().string()))
       throw_error(ErrorKind::kData, directory_, ": holds '", entry.path().filename().string(),

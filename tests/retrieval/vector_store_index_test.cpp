@@ -167,6 +167,24 @@ TEST_F(Index, ReadersKeepTheirGenerationUntilTheyReopen) {
 }
 
 // Every generation holds texts of one number alone: a mixture would show two.
+// Brought back from elsewhere, or made anew: the number of its generation is a lower one.
+TEST_F(Index, AFolderThatWasMadeAnewIsReopened) {
+  auto index = make(make_nodes(0, 3));
+  index.insert(make_nodes(3, 4));
+  EXPECT_FALSE(index.reopen()) << "its own change";
+  std::filesystem::remove_all(directory_);
+  message_of([&] { index.insert(make_nodes(4, 5)); });
+  EXPECT_FALSE(std::filesystem::exists(directory_)) << "a change makes no folder";
+  make(make_nodes(0, 2));
+  EXPECT_EQ(index.size(), 4);
+  EXPECT_TRUE(index.reopen());
+  EXPECT_FALSE(index.reopen());
+  EXPECT_EQ(index.size(), 2);
+  index.insert(make_nodes(7, 8));
+  EXPECT_EQ(index.size(), 3);
+  message_of([&] { VectorStoreIndex::load("", model_); }, ErrorKind::kConfig);
+}
+
 TEST_F(Index, ReadersNeverSeeAMixture) {
   const auto nodes_of = [](int round) {
     return make_nodes(0, 40 + round % 3, "round " + std::to_string(round) + " text ");
