@@ -14,6 +14,7 @@ namespace {
 
 constexpr const char* kLibrary = "libpq.so.5";
 constexpr int kPollMilliseconds = 200;
+constexpr std::string_view kLocked = "55P03";  // lock_timeout
 
 // Of libpq, what is used.
 struct Pq {
@@ -97,7 +98,7 @@ std::string one_line(const char* message) {
 // By the classes of SQLSTATE (PostgreSQL's documentation, appendix A): what lies with the server,
 // its room or its rights, and not with what was sent.
 ErrorKind kind_of(const std::string& state) {
-  for (const char* server_side : {"08", "28", "42501", "53", "55", "57", "58"})
+  for (const char* server_side : {"08", "25006", "28", "42501", "53", "55", "57", "58"})
     if (state.starts_with(server_side)) return ErrorKind::kResources;
   return ErrorKind::kData;
 }
@@ -162,8 +163,13 @@ class PostgresServer::Connection {
     if (pq().status(connection_) != CONNECTION_OK) throw_lost();
     if (stopped) throw_error(ErrorKind::kInterrupted, place_, ": stopped; nothing was changed");
     if (!state.empty())
-      throw PostgresFailure(
-          kind_of(state), str_cat(place_, ": the server says: ", message, " (", state, ")"), state);
+      throw PostgresFailure(kind_of(state),
+                            str_cat(place_, ": the server says: ", message, " (", state, ")",
+                                    state == kLocked ? "; another client's transaction holds it: "
+                                                       "pg_stat_activity shows whose, end it, or "
+                                                       "try again later"
+                                                     : ""),
+                            state);
     return rows;
   }
 

@@ -81,8 +81,8 @@ void add_block(const UnitRows& corpus, const UnitRows::Block& block, const float
   keep_best(scratch.hits, k, better, best);
 }
 
-at::Tensor as_matrix(const float* values, std::int64_t rows, int dimension) {
-  return at::from_blob(const_cast<float*>(values), {rows, dimension}, at::kFloat);  // only read
+at::Tensor as_matrix(const float* values, std::int64_t rows, std::int64_t columns) {
+  return at::from_blob(const_cast<float*>(values), {rows, columns}, at::kFloat);  // only read
 }
 
 // [count, block.rows]: queries [count, dimension] against the rows of a block, not yet scaled. A
@@ -112,38 +112,39 @@ class DeviceProducts {
         queries_(as_matrix(queries.data(), std::ssize(queries) / dimension, dimension).to(device)) {
   }
 
+  // The block that is searched next, which outlives that.
+  void take(const UnitRows::Block& block) {
+    first_row_ = block.first;
+    vectors_ = as_matrix(block.vectors, block.rows, dimension_).to(queries_.device());
+    scale_ = as_matrix(block.scale.data(), 1, block.rows).to(queries_.device());
+  }
+
   struct Proposal {
-    std::int64_t query, row;
+    std::int64_t query, row;  // query: from the first
   };
-  // Every row of the block that is among a query's k best of the block and not below `floors`
-  // [queries], by exact scores.
-  std::vector<Proposal> propose(const UnitRows::Block& block, std::int64_t k,
+  // Of the queries [first, first + floors.size()): every row of the block that is among a query's k
+  // best of the block and not below its floor, by exact scores.
+  std::vector<Proposal> propose(std::int64_t first, std::int64_t k,
                                 std::vector<float> floors) const {
     const at::NoTF32Guard full_precision;
-    const at::Device device = queries_.device();
-    const std::int64_t num_queries = queries_.size(0);
+    const std::int64_t count = std::ssize(floors);
     const auto error = static_cast<float>(proposal_error(dimension_));
-    const at::Tensor vectors = as_matrix(block.vectors, block.rows, dimension_).to(device);
-    const at::Tensor scale = as_matrix(block.scale.data(), 1, block.rows).to(device);
-    const at::Tensor given = as_matrix(floors.data(), num_queries, 1).to(device);
+    const at::Tensor scores = at::mm(queries_.narrow(0, first, count), vectors_.t()) * scale_;
+    at::Tensor floor = as_matrix(floors.data(), count, 1).to(scores.device()) - error;
+    if (vectors_.size(0) > k)
+      floor = floor.maximum(std::get<0>(at::topk(scores, k, 1)).narrow(1, k - 1, 1) - 2 * error);
+    const at::Tensor places = (scores >= floor).nonzero().cpu().contiguous();
+    const std::int64_t* place = places.const_data_ptr<std::int64_t>();
     std::vector<Proposal> proposals;
-    for (std::int64_t first = 0; first < num_queries; first += kQueryRows) {
-      const std::int64_t count = std::min(kQueryRows, num_queries - first);
-      const at::Tensor scores = at::mm(queries_.narrow(0, first, count), vectors.t()) * scale;
-      at::Tensor floor = given.narrow(0, first, count) - error;
-      if (block.rows > k)
-        floor = floor.maximum(std::get<0>(at::topk(scores, k, 1)).narrow(1, k - 1, 1) - 2 * error);
-      const at::Tensor places = (scores >= floor).nonzero().cpu().contiguous();
-      const std::int64_t* place = places.const_data_ptr<std::int64_t>();
-      for (std::int64_t i = 0; i < places.size(0); ++i)
-        proposals.push_back({first + place[2 * i], block.first + place[2 * i + 1]});
-    }
+    for (std::int64_t i = 0; i < places.size(0); ++i)
+      proposals.push_back({place[2 * i], first_row_ + place[2 * i + 1]});
     return proposals;
   }
 
  private:
   int dimension_;
-  at::Tensor queries_;
+  std::int64_t first_row_ = 0;
+  at::Tensor queries_, vectors_, scale_;
 };
 
 // All of `rows`, divided: [size, dimension].
@@ -214,21 +215,23 @@ std::vector<std::vector<Hit>> exact_search_on(const at::Device& device,
   const Better better{tie_rank};
   const c10::DeviceGuard on_device(device);
   const std::int64_t num_queries = std::ssize(asked) / dimension;
-  const DeviceProducts products(asked, dimension, device);
-  std::vector<std::vector<Hit>> found(num_queries), hits(num_queries);
+  DeviceProducts products(asked, dimension, device);
+  std::vector<std::vector<Hit>> found(num_queries);
   std::vector<float> scratch;
   for (std::int64_t first = 0; first < corpus.size(); first += block_rows) {
     const auto block = corpus.block(first, std::min(block_rows, corpus.size() - first));
-    std::vector<float> floors(num_queries, -2);  // below every cosine
-    for (std::int64_t query = 0; query < num_queries; ++query) {
-      hits[query] = found[query];
-      if (found[query].size() == wanted) floors[query] = found[query].back().score;
+    products.take(block);
+    for (std::int64_t query = 0; query < num_queries; query += kQueryRows) {
+      const std::int64_t count = std::min(kQueryRows, num_queries - query);
+      std::vector<std::vector<Hit>> hits(found.begin() + query, found.begin() + query + count);
+      std::vector<float> floors(count, -2);  // below every cosine
+      for (std::int64_t i = 0; i < count; ++i)
+        if (hits[i].size() == wanted) floors[i] = hits[i].back().score;
+      for (const auto& [i, row] : products.propose(query, k, std::move(floors)))
+        hits[i].push_back(
+            {row, exact_score(asked.data() + (query + i) * dimension, corpus, row, scratch)});
+      for (std::int64_t i = 0; i < count; ++i) keep_best(hits[i], wanted, better, found[query + i]);
     }
-    for (const auto& [query, row] : products.propose(block, k, std::move(floors)))
-      hits[query].push_back(
-          {row, exact_score(asked.data() + query * dimension, corpus, row, scratch)});
-    for (std::int64_t query = 0; query < num_queries; ++query)
-      keep_best(hits[query], wanted, better, found[query]);
   }
   for (std::vector<Hit>& best : found) std::sort(best.begin(), best.end(), better);
   return found;

@@ -32,7 +32,8 @@ float cosine_similarity(std::span<const float> a, std::span<const float> b);
 
 // The same as exact_search, bit for bit, with the products on `device` (a GPU): the corpus is sent
 // block by block, what the products propose is scored here. The device holds the queries, one block
-// and 128 x block_rows scores.
+// and, of 128 x block_rows pairs, scores and proposals (at most 40 bytes a pair, where all are
+// equal).
 std::vector<std::vector<Hit>> exact_search_on(const at::Device& device,
                                               std::span<const float> queries,
                                               const UnitRows& corpus, int k,

@@ -1,6 +1,7 @@
 #include "retrieval/index/folder_storage.h"
 
 #include <unordered_set>
+#include <utility>
 
 #include "core/error.h"
 #include "retrieval/index/index_writer.h"
@@ -53,15 +54,21 @@ Generation FolderStorage::current() const {
     const std::lock_guard lock(mutex_);
     if (current_) return current_;
   }
+  const std::lock_guard opening(opening_);
   const Generation newest = IndexGeneration::open(directory_);
-  adopt(newest);
+  set_current(newest);
   return newest;
 }
 
-void FolderStorage::adopt(Generation newer) const {
+// Of a writer, who has the folder to himself.
+void FolderStorage::adopt(Generation written) const {
+  const std::lock_guard opening(opening_);
+  set_current(std::move(written));
+}
+
+void FolderStorage::set_current(Generation generation) const {
   const std::lock_guard lock(mutex_);
-  if (!current_ || newer->current().number > current_->current().number)
-    current_ = std::move(newer);
+  current_ = std::move(generation);
 }
 
 void FolderStorage::check(const IndexGeneration& generation, const IndexModel& model) const {
@@ -80,15 +87,12 @@ std::vector<TextNode> FolderStorage::nodes() const { return nodes_of(*current())
 void FolderStorage::verify() const { current()->verify(); }
 
 bool FolderStorage::reopen(const IndexModel* model) {
+  const std::lock_guard opening(opening_);
   const Generation newest = IndexGeneration::open(directory_);
   if (model) check(*newest, *model);
-  std::int64_t before = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    before = current_ ? current_->current().number : 0;
-  }
-  adopt(newest);
-  return newest->current().number != before;
+  const std::lock_guard lock(mutex_);
+  const Generation before = std::exchange(current_, newest);
+  return !before || before->current().manifest != newest->current().manifest;
 }
 
 std::vector<std::vector<NodeWithScore>> FolderStorage::search(

@@ -37,13 +37,17 @@ class FolderStorage : public IndexStorage {
   using Change = std::function<bool(const IndexGeneration& old, std::vector<TextNode>& nodes)>;
 
   Generation current() const;  // opens the newest where none is open
-  void adopt(Generation newer) const;
+  void adopt(Generation written) const;
+  void set_current(Generation generation) const;
   void check(const IndexGeneration& generation, const IndexModel& model) const;
   IndexChanges update(const IndexModel& model, const Change& change);  // one new generation
 
   const std::string directory_;
-  mutable std::mutex mutex_;
+  mutable std::mutex mutex_;  // of current_
   mutable Generation current_;
+  // Held from the opening of a generation until it is adopted, so that the last one opened stays:
+  // its number says nothing where somebody has brought back or made anew the whole folder.
+  mutable std::mutex opening_;
 };
 
 }  // namespace attune

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/shell_word.h"
 #include "models/device.h"
 #include "retrieval/exact_search.h"
 #include "retrieval/index/node_lines.h"
@@ -38,7 +39,7 @@ std::shared_ptr<const IndexGeneration> IndexGeneration::open(const std::string& 
   auto current = read_current(directory);
   if (!current)
     throw_error(ErrorKind::kData, directory, ": there is no index; make one: attune index build ",
-                directory, " --model M --input FILE");
+                shell_word(directory), " --model M --input FILE");
   // A generation may be replaced and removed while it is opened. Each turn means that someone
   // finished a write in between, so it ends.
   for (;;) {
@@ -115,8 +116,16 @@ void IndexGeneration::read_graph() {
   check_sha256(*graph_file_, manifest_.graph_file->sha256);
   graph_ = std::make_unique<NeighbourGraph>(vectors(), manifest_.space.dimension);
   graph_->restore(graph_file_->bytes(), manifest_.vector_file.sha256, file_path);
-  if (graph_->size() != size())
-    refuse(file_path, str_cat(graph_->size(), " nodes, the index has ", size()));
+  if (!graph_->is_complete())
+    refuse(file_path, str_cat("its ", graph_->size(), " nodes are not all of the index"));
+  for (std::int64_t row = 0; row < size(); ++row)
+    if (const std::int64_t first = graph_->first_equal(row); first != row)
+      copies_[first].push_back(row);
+  for (auto& [first, equal] : copies_) {
+    equal.push_back(first);
+    std::sort(equal.begin(), equal.end(),
+              [&](std::int64_t a, std::int64_t b) { return tie_rank_[a] < tie_rank_[b]; });
+  }
 }
 
 std::int64_t IndexGeneration::find(const std::string& id) const {
@@ -143,20 +152,33 @@ const UnitRows& IndexGeneration::unit_rows() const {
 }
 
 std::vector<Hit> IndexGeneration::search_graph(std::span<const float> query, int k) const {
-  std::vector<std::int64_t> rows = graph_->search(query.data(), k);
-  // Where their ranks ascend, a row's own number breaks ties as its id does.
-  std::sort(rows.begin(), rows.end(),
-            [&](std::int64_t a, std::int64_t b) { return tie_rank_[a] < tie_rank_[b]; });
+  const std::vector<std::int64_t> rows = graph_->search(query.data(), k);
   std::vector<float> proposals;
   for (const std::int64_t row : rows) {
     const auto vector = vectors().subspan(row * query.size(), query.size());
     proposals.insert(proposals.end(), vector.begin(), vector.end());
   }
-  std::vector<std::int64_t> rank(rows.size());
-  std::iota(rank.begin(), rank.end(), 0);
-  std::vector<Hit> hits =
-      exact_search(query, UnitRows(proposals, static_cast<int>(query.size())), k, rank)[0];
-  for (Hit& hit : hits) hit.row = rows[hit.row];
+  std::vector<std::int64_t> any_order(rows.size());
+  std::iota(any_order.begin(), any_order.end(), 0);
+  const int all = std::max(1, static_cast<int>(rows.size()));
+  const auto most = static_cast<std::size_t>(k);
+  const auto scored =
+      exact_search(query, UnitRows(proposals, static_cast<int>(query.size())), all, any_order);
+  std::vector<Hit> hits;
+  for (const Hit& hit : scored[0]) {
+    const std::int64_t row = rows[hit.row];
+    const auto copies = copies_.find(row);
+    if (copies == copies_.end()) {
+      hits.push_back({row, hit.score});
+      continue;
+    }
+    for (std::size_t i = 0; i < std::min(most, copies->second.size()); ++i)
+      hits.push_back({copies->second[i], hit.score});
+  }
+  std::sort(hits.begin(), hits.end(), [&](const Hit& a, const Hit& b) {
+    return a.score != b.score ? a.score > b.score : tie_rank_[a.row] < tie_rank_[b.row];
+  });
+  hits.resize(std::min(most, hits.size()));
   return hits;
 }
 

@@ -69,6 +69,8 @@ class IndexGeneration {
   std::unique_ptr<NeighbourGraph> graph_;
   mutable std::once_flag unit_rows_once_;
   mutable std::optional<UnitRows> unit_rows_;
+  // Of each vector that stands in several rows: by the first, all, by ascending id.
+  std::unordered_map<std::int64_t, std::vector<std::int64_t>> copies_;
 };
 
 }  // namespace attune

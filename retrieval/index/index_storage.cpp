@@ -1,11 +1,15 @@
 #include "retrieval/index/index_storage.h"
 
+#include "core/error.h"
 #include "retrieval/index/folder_storage.h"
 #include "retrieval/index/postgres_storage.h"
 
 namespace attune {
 
 std::shared_ptr<IndexStorage> IndexStorage::at(const std::string& place) {
+  if (place.empty())
+    throw_error(ErrorKind::kConfig,
+                "the place of an index is empty: give a folder, or postgresql://...");
   if (is_postgres_place(place)) return std::make_shared<PostgresStorage>(place);
   return std::make_shared<FolderStorage>(place);
 }

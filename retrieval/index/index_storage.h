@@ -20,7 +20,7 @@ namespace attune {
 class IndexStorage {
  public:
   // Of "postgresql://..." a database (retrieval/index/postgres_storage.h), of all else a folder.
-  // Nothing is opened yet.
+  // Nothing is opened yet. Error{kConfig}: an empty place.
   static std::shared_ptr<IndexStorage> at(const std::string& place);
   virtual ~IndexStorage() = default;
 

@@ -14,6 +14,7 @@
 
 #include "core/durable.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "retrieval/index/node_embedder.h"
 #include "retrieval/index/node_lines.h"
@@ -65,10 +66,9 @@ class VectorSource {
       : contents_(contents),
         old_(old),
         kept_(std::move(kept)),
-        to_embed_(std::count(kept_.begin(), kept_.end(), -1)),
-        embedder_(model, stop_requested, to_embed_) {}
+        embedder_(model, stop_requested, std::count(kept_.begin(), kept_.end(), -1)) {}
 
-  std::int64_t to_embed() const { return to_embed_; }
+  std::int64_t embedded() const { return embedder_.embedded(); }
   // Whether the old rows are the first new ones, so that their graph can grow.
   bool keeps_all_in_order() const {
     if (!old_ || old_->size() > std::ssize(kept_)) return false;
@@ -96,7 +96,6 @@ class VectorSource {
   const IndexContents& contents_;
   const IndexGeneration* old_;
   std::vector<std::int64_t> kept_;
-  std::int64_t to_embed_;
   NodeEmbedder embedder_;
 };
 
@@ -134,7 +133,10 @@ bool is_ours(const std::string& name) {
 IndexWriter::IndexWriter(const std::string& directory, Damaged damaged)
     : directory_(directory), damaged_(damaged) {
   std::error_code error;
-  make_directories_durably(directory_);
+  if (damaged == Damaged::kReplaced)
+    make_directories_durably(directory_);
+  else if (!file_exists(directory_))
+    throw_error(ErrorKind::kData, directory_, ": the index is gone; make it with from_documents");
   for (const auto& entry : fs::directory_iterator(directory_, error))
     if (!is_ours(entry.path().filename().string()))
       throw_error(ErrorKind::kData, directory_, ": holds '", entry.path().filename().string(),
@@ -272,7 +274,7 @@ std::int64_t IndexWriter::write(const IndexContents& contents, const BaseEmbeddi
   out.commit();
   next.manifest = sha256(text);
   switch_to(next);
-  return source.to_embed();
+  return source.embedded();
 }
 
 }  // namespace attune

@@ -30,9 +30,10 @@ class IndexWriter {
   // it, and that is told.
   enum class Damaged : std::uint8_t { kRefused, kReplaced };
 
-  // Makes the folder and takes the lock on it, which ends with this or with the process; reads
-  // and verifies the newest generation, removes what dead writers left. Error{kResources}: another
-  // process writes. Error{kData}: there is something else in the folder.
+  // Takes the lock on the folder, which ends with this or with the process; reads and verifies the
+  // newest generation, removes what dead writers left. kReplaced makes the folder.
+  // Error{kResources}: another process writes. Error{kData}: there is something else in the folder,
+  // or none.
   IndexWriter(const std::string& directory, Damaged damaged);
   ~IndexWriter();
   IndexWriter(const IndexWriter&) = delete;

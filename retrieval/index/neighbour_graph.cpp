@@ -4,8 +4,11 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <new>
+#include <string_view>
+#include <unordered_map>
 
 #include <hnswlib/hnswlib.h>
 
@@ -27,18 +30,56 @@ constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();  // t
 // The library compares "elements"; ours are numbers of rows, and kQuery stands for this.
 thread_local const float* current_query = nullptr;
 
+// 0 for zeros (as in exact_search.h) and where the squares are no float.
 float inverse_norm(const float* x, int dimension) {
   const float norm = std::sqrt(dot_cpu(x, x, dimension));
-  return norm > 0 && std::isfinite(norm) ? 1 / norm : 0;
+  return norm > 1e-12f && std::isfinite(norm) ? 1 / norm : 0;
+}
+
+std::vector<float> unit_vector(const float* x, int dimension) {
+  double squares = 0;
+  for (int i = 0; i < dimension; ++i) squares += static_cast<double>(x[i]) * x[i];
+  const double norm = std::max(std::sqrt(squares), 1e-12);
+  std::vector<float> unit(x, x + dimension);
+  for (float& number : unit) number = static_cast<float>(number / norm);
+  return unit;
 }
 
 struct Matrix {
+  Matrix(const float* vectors, std::int64_t rows, int width);
+  const float* row(std::int64_t i) const { return data + i * dimension; }
+  bool has_equal_rows(std::int64_t a, std::int64_t b) const {
+    return std::memcmp(row(a), row(b), sizeof(float) * dimension) == 0;
+  }
+
   const float* data;
   int dimension;
-  std::vector<float> inverse_norms;
+  std::vector<float> inverse_norms;        // [rows]
+  std::vector<std::uint32_t> first_equal;  // [rows]
+  std::vector<std::uint32_t> nodes, none;  // of the first ones, ascending
 };
 
-// 1 - cosine, up to a positive factor where one of the two is the query.
+Matrix::Matrix(const float* vectors, std::int64_t rows, int width)
+    : data(vectors), dimension(width), inverse_norms(rows), first_equal(rows) {
+  std::vector<std::size_t> hashes(rows);
+  parallel_for(rows, 0, 4096, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      inverse_norms[i] = inverse_norm(row(i), dimension);
+      hashes[i] = std::hash<std::string_view>()(
+          {reinterpret_cast<const char*>(row(i)), sizeof(float) * dimension});
+    }
+  });
+  std::unordered_map<std::size_t, std::uint32_t> first;
+  first.reserve(rows);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const auto number = static_cast<std::uint32_t>(i);
+    const std::uint32_t found = first.try_emplace(hashes[i], number).first->second;
+    first_equal[i] = has_equal_rows(found, i) ? found : number;
+    if (first_equal[i] == number) (inverse_norms[i] > 0 ? nodes : none).push_back(number);
+  }
+}
+
+// 1 - cosine; the query has norm 1.
 float distance(const void* a, const void* b, const void* matrix_pointer) {
   const Matrix& matrix = *static_cast<const Matrix*>(matrix_pointer);
   const float* vectors[2];
@@ -50,7 +91,7 @@ float distance(const void* a, const void* b, const void* matrix_pointer) {
     if (row == kQuery) {
       vectors[i] = current_query;
     } else {
-      vectors[i] = matrix.data + static_cast<std::int64_t>(row) * matrix.dimension;
+      vectors[i] = matrix.row(row);
       scale *= matrix.inverse_norms[row];
     }
   }
@@ -113,18 +154,18 @@ struct GraphFile {
   std::vector<std::uint32_t> levels;  // [nodes]
   const std::byte *rows, *lists, *upper_lists;
 
-  // Of a matrix of `num_rows`. Every bound is checked before memory is taken for what it bounds.
+  // Every bound is checked before memory is taken for what it bounds.
   static GraphFile check(std::span<const std::byte> file, const Fingerprint& vectors_sha256,
-                         std::int64_t num_rows, const std::string& place);
+                         const Matrix& matrix, const std::string& place);
 
  private:
-  void read_levels(std::uint64_t nodes, const std::string& place);
+  void read_levels(std::uint64_t nodes, const Matrix& matrix, const std::string& place);
   void check_list(Cursor list, std::size_t node, std::uint32_t level, std::uint32_t capacity,
                   const std::string& place) const;
 };
 
 GraphFile GraphFile::check(std::span<const std::byte> file, const Fingerprint& vectors_sha256,
-                           std::int64_t num_rows, const std::string& place) {
+                           const Matrix& matrix, const std::string& place) {
   if (file.size() < kHeaderBytes || std::memcmp(file.data(), kMagic.data(), kMagic.size()) != 0)
     refuse(place, "expected a graph of neighbours ('", kMagic, "')");
   GraphFile graph;
@@ -134,12 +175,13 @@ GraphFile GraphFile::check(std::span<const std::byte> file, const Fingerprint& v
   graph.entry = header.take<std::uint32_t>();
   if (std::memcmp(header.at(), binary(vectors_sha256).data(), 32) != 0)
     refuse(place, "it was built over other vectors than those beside it");
-  if (nodes > static_cast<std::uint64_t>(num_rows))
-    refuse(place, "it names ", nodes, " nodes, the vectors are ", num_rows);
+  if (nodes > matrix.nodes.size())
+    refuse(place, "it names ", nodes, " nodes, vectors.safetensors beside it has ",
+           matrix.nodes.size(), " vectors that can be one");
   if ((file.size() - kHeaderBytes) / (8 + kListBytes0) < nodes)
     refuse(place, file.size(), " bytes are too few for ", nodes, " nodes");
   graph.rows = file.data() + kHeaderBytes;
-  graph.read_levels(nodes, place);
+  graph.read_levels(nodes, matrix, place);
   graph.lists = graph.rows + 8 * nodes;
   graph.upper_lists = graph.lists + kListBytes0 * nodes;
   std::uint64_t expected = kHeaderBytes + (8 + kListBytes0) * nodes;
@@ -156,15 +198,18 @@ GraphFile GraphFile::check(std::span<const std::byte> file, const Fingerprint& v
   return graph;
 }
 
-void GraphFile::read_levels(std::uint64_t nodes, const std::string& place) {
+void GraphFile::read_levels(std::uint64_t nodes, const Matrix& matrix, const std::string& place) {
+  const auto last = matrix.nodes.begin() + static_cast<std::ptrdiff_t>(nodes);
   std::vector<bool> seen(nodes);
   levels.resize(nodes);
   Cursor row_cursor(rows), level_cursor(rows + 4 * nodes);
   for (std::size_t i = 0; i < nodes; ++i) {
     const auto row = row_cursor.take<std::uint32_t>();
-    if (row >= nodes || seen[row])
-      refuse(place, "node ", i, " has row ", row, " again, or one too high");
-    seen[row] = true;
+    const auto found = std::lower_bound(matrix.nodes.begin(), last, row);
+    if (found == last || *found != row || seen[found - matrix.nodes.begin()])
+      refuse(place, "node ", i, " has row ", row,
+             " again, or one that is no node over the vectors.safetensors beside it");
+    seen[found - matrix.nodes.begin()] = true;
     levels[i] = level_cursor.take<std::uint32_t>();
     if (levels[i] > max_level || levels[i] > NeighbourGraph::kMaxLevel)
       refuse(place, "node ", i, " has level ", levels[i], ", the highest is ", max_level);
@@ -191,19 +236,12 @@ void GraphFile::check_list(Cursor list, std::size_t node, std::uint32_t level,
 
 struct NeighbourGraph::Graph {
   Graph(std::span<const float> vectors, int dimension)
-      : rows(static_cast<std::int64_t>(vectors.size()) / dimension),
-        matrix{vectors.data(), dimension, std::vector<float>(static_cast<std::size_t>(rows))},
+      : matrix(vectors.data(), static_cast<std::int64_t>(vectors.size()) / dimension, dimension),
         space(matrix),
-        hnsw(&space, static_cast<std::size_t>(std::max<std::int64_t>(rows, 1)), kLinks,
-             kBuildWidth) {
-    parallel_for(rows, 0, 4096, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row)
-        matrix.inverse_norms[row] = inverse_norm(matrix.data + row * dimension, dimension);
-    });
+        hnsw(&space, std::max<std::size_t>(matrix.nodes.size(), 1), kLinks, kBuildWidth) {
     hnsw.setEf(kSearchWidth);
   }
 
-  std::int64_t rows;
   Matrix matrix;
   RowSpace space;
   hnswlib::HierarchicalNSW<float> hnsw;
@@ -223,10 +261,16 @@ std::int64_t NeighbourGraph::size() const {
   return static_cast<std::int64_t>(graph_->hnsw.cur_element_count);
 }
 
+bool NeighbourGraph::is_complete() const { return size() == std::ssize(graph_->matrix.nodes); }
+
+std::int64_t NeighbourGraph::first_equal(std::int64_t row) const {
+  return graph_->matrix.first_equal[row];
+}
+
 void NeighbourGraph::restore(std::span<const std::byte> bytes, const Fingerprint& vectors_sha256,
                              const std::string& place) {
   ATTUNE_ASSERT(size() == 0);
-  const GraphFile file = GraphFile::check(bytes, vectors_sha256, graph_->rows, place);
+  const GraphFile file = GraphFile::check(bytes, vectors_sha256, graph_->matrix, place);
   // As the library's own reader would lay it.
   auto& hnsw = graph_->hnsw;
   ATTUNE_ASSERT(hnsw.size_links_level0_ == kListBytes0 &&
@@ -257,13 +301,13 @@ void NeighbourGraph::restore(std::span<const std::byte> bytes, const Fingerprint
 
 void NeighbourGraph::add_rows() {
   const std::int64_t first = size();
-  const auto add = [&](std::int64_t row) {
-    const auto element = static_cast<std::uint32_t>(row);
-    graph_->hnsw.addPoint(&element, static_cast<hnswlib::labeltype>(row));
+  const std::vector<std::uint32_t>& nodes = graph_->matrix.nodes;
+  const auto add = [&](std::int64_t i) {
+    graph_->hnsw.addPoint(&nodes[i], static_cast<hnswlib::labeltype>(nodes[i]));
   };
-  if (first == graph_->rows) return;
+  if (is_complete()) return;
   add(first);  // alone: the others need a node to begin at
-  parallel_for(graph_->rows - first - 1, 0, 64, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(std::ssize(nodes) - first - 1, 0, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) add(first + 1 + i);
   });
 }
@@ -291,9 +335,11 @@ std::string NeighbourGraph::file_bytes(const Fingerprint& vectors_sha256) const 
 }
 
 std::vector<std::int64_t> NeighbourGraph::search(const float* query, int count) const {
-  std::vector<std::int64_t> rows;
+  const Matrix& matrix = graph_->matrix;
+  std::vector<std::int64_t> rows(matrix.none.begin(), matrix.none.end());
   if (size() == 0) return rows;
-  current_query = query;
+  const std::vector<float> unit = unit_vector(query, matrix.dimension);
+  current_query = unit.data();
   auto found = graph_->hnsw.searchKnn(&kQuery, static_cast<std::size_t>(count));
   for (; !found.empty(); found.pop()) rows.push_back(static_cast<std::int64_t>(found.top().second));
   return rows;

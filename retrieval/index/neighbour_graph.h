@@ -3,8 +3,12 @@
 // file is read and written here, because the library's own reader trusts what it reads (hnswlib
 // issue 673), and keeps a second copy of the vectors.
 //
+// Of equal rows the first alone is a node: more copies of a vector than a node has links would
+// otherwise link to each other alone, and cut the graph apart. Rows of zeros, and those whose norm
+// is no float, are no nodes; they are proposed in every search.
+//
 // File, little-endian: "ATTHNSW1", u64 nodes, u32 max_level, u32 entry node (both 2^32 - 1 where
-// there are no nodes), SHA-256 of the vectors file (32 bytes); u32 row[nodes], a permutation; u32
+// there are no nodes), SHA-256 of the vectors file (32 bytes); u32 row[nodes], in any order; u32
 // level[nodes]; u32 count and kLinks0 ids for every node; then, node after node, u32 count and
 // kLinks ids for each of its levels above 0.
 #pragma once
@@ -38,11 +42,15 @@ class NeighbourGraph {
   // Adds the rows that are not in it, on all cores: two builds differ in their links.
   void add_rows();
 
-  std::int64_t size() const;
+  std::int64_t size() const;  // nodes
+  bool is_complete() const;   // every row that is to be a node is one
   std::string file_bytes(const Fingerprint& vectors_sha256) const;
 
-  // About the `count` nearest rows of those added, in no order. Thread-safe.
+  // About the `count` nearest nodes of those added and all rows that can be none, in no order; each
+  // stands for the rows that equal it. Thread-safe.
   std::vector<std::int64_t> search(const float* query, int count) const;
+  // The first row with the same numbers: itself, where there is none before.
+  std::int64_t first_equal(std::int64_t row) const;
 
  private:
   struct Graph;

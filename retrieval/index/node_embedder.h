@@ -21,7 +21,8 @@ class NodeEmbedder {
   NodeEmbedder(const BaseEmbedding& model, const std::function<bool()>& stop_requested,
                std::int64_t total);
 
-  // [nodes.size(), dimension]. Error{kData}: a vector that is not finite, with its node.
+  // [nodes.size(), dimension]; a text that stands several times is embedded once. Error{kData}: a
+  // vector that is not finite, with its node.
   std::vector<float> embed(const std::vector<const TextNode*>& nodes);
 
   std::int64_t embedded() const { return embedded_; }
@@ -29,7 +30,7 @@ class NodeEmbedder {
  private:
   const BaseEmbedding& model_;
   const std::function<bool()>& stop_requested_;
-  std::int64_t total_, embedded_ = 0;
+  std::int64_t total_, done_ = 0, embedded_ = 0;  // nodes, and of those done the texts
   Progress progress_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "core/log.h"
 #include "core/shell_word.h"
 #include "retrieval/exact_search.h"
 #include "retrieval/index/node_embedder.h"
@@ -24,40 +25,60 @@ constexpr std::size_t kLongestName = 63;  // bytes; PostgreSQL cuts longer ones 
 constexpr int kMargin = 32;
 constexpr int kMostCandidates = 1000;  // of pgvector's HNSW
 constexpr int kTurns = 10;
+constexpr std::size_t kBlockBytes = std::size_t{64} << 20;  // of texts that are sent at a time
 
-// The address without its password, for messages; it is good for commands where PGPASSWORD or
-// ~/.pgpass has that.
-std::string without_password(const std::string& url) {
-  const std::size_t begin = url.find("://") + 3;
-  const std::size_t end = std::min(url.find_first_of("/?#", begin), url.size());
-  std::string authority = url.substr(begin, end - begin), rest = url.substr(end);
-  if (const std::size_t at = authority.rfind('@'); at != std::string::npos)
-    authority = authority.substr(0, authority.find(':') < at ? authority.find(':') : at) +
-                authority.substr(at);
-  const std::size_t fragment = std::min(rest.find('#'), rest.size());
-  const std::size_t question = std::min(rest.find('?'), fragment);
-  std::string options;
-  for (std::size_t i = question; i < fragment;) {
-    const std::size_t next = std::min(rest.find('&', i + 1), fragment);
-    const std::string option = rest.substr(i + 1, next - i - 1);
-    if (!option.starts_with("password=") && !option.starts_with("sslpassword="))
-      options += (options.empty() ? "?" : "&") + option;
+// What a place says. `shown`: without the password, for messages; it is good for commands where
+// PGPASSWORD or ~/.pgpass has that.
+struct Address {
+  std::string url, shown, schema;
+};
+
+Address address_of(const std::string& place) {
+  const std::size_t begin = place.find("://") + 3;
+  const std::size_t hash = std::min(place.find('#'), place.size());
+  // As libpq reads it: user and password stand before the first /, whatever they hold.
+  const std::string authority = place.substr(begin, place.find('/', begin) - begin);
+  const std::size_t at = authority.rfind('@');
+  if (at != std::string::npos && hash < begin + at)
+    throw_error(ErrorKind::kConfig, place.substr(0, begin),
+                "...: a # stands before the @; in a user's name or a password write it as %23");
+  Address address{place.substr(0, hash), place.substr(0, begin), kDefaultSchema};
+  std::size_t rest = begin;
+  if (at != std::string::npos) {
+    address.shown += authority.substr(0, std::min(authority.find(':'), at)) + "@";
+    rest = begin + at + 1;
+  }
+  const std::size_t question = std::min(place.find('?', rest), hash);
+  address.shown += place.substr(rest, question - rest);
+  char separator = '?';
+  for (std::size_t i = question; i < hash;) {
+    const std::size_t next = std::min(place.find('&', i + 1), hash);
+    const std::string option = place.substr(i + 1, next - i - 1);
+    const std::string key = option.substr(0, option.find('='));
+    // Who writes a key in percents may hide the same word.
+    if (key != "password" && key != "sslpassword" && key.find('%') == std::string::npos)
+      address.shown += std::exchange(separator, '&') + option;
     i = next;
   }
-  return url.substr(0, begin) + authority + rest.substr(0, question) + options +
-         rest.substr(fragment);
-}
-
-std::string schema_of(const std::string& place) {
-  const std::size_t fragment = place.find('#');
-  if (fragment == std::string::npos) return kDefaultSchema;
-  std::string name = place.substr(fragment + 1);
+  address.shown += place.substr(hash);
+  if (hash == place.size()) return address;
+  address.schema = place.substr(hash + 1);
+  const std::string& name = address.schema;
   if (name.empty() || name.size() > kLongestName || name.find('\0') != std::string::npos ||
       find_invalid_utf8(name) != std::string::npos || name.starts_with("pg_"))
-    throw_error(ErrorKind::kConfig, without_password(place),
+    throw_error(ErrorKind::kConfig, address.shown,
                 ": the name of an index is what follows #: 1 to ", kLongestName,
                 " bytes of UTF-8 that do not begin with 'pg_'");
-  return name;
+  return address;
+}
+
+void check_characters(std::span<const TextNode> nodes, const std::string& place) {
+  for (const TextNode& node : nodes)
+    for (const std::string* part : {&node.id, &node.text})
+      if (part->find('\0') != std::string::npos)
+        throw_error(ErrorKind::kData, place, ": node '", node.id.c_str(),
+                    "': its id or text holds the character U+0000, which PostgreSQL does not "
+                    "take; take it out, or keep the index in a folder");
 }
 
 PostgresManifest existing(PostgresTables& tables, const std::string& place) {
@@ -89,9 +110,11 @@ class NodeWriter {
         embedder_(*model.embedding, model.stop_requested, static_cast<std::int64_t>(total)) {}
 
   void put(std::span<const TextNode> nodes, std::span<const std::int64_t> positions) {
-    for (std::size_t begin = 0; begin < nodes.size(); begin += NodeEmbedder::kBlock) {
-      const std::size_t count = std::min(nodes.size() - begin, NodeEmbedder::kBlock);
-      put_block(nodes.subspan(begin, count), positions.subspan(begin, count));
+    for (std::size_t begin = 0, end = 0; begin < nodes.size(); begin = end) {
+      std::size_t bytes = 0;
+      while (end < nodes.size() && end - begin < NodeEmbedder::kBlock && bytes < kBlockBytes)
+        bytes += nodes[end++].text.size();
+      put_block(nodes.subspan(begin, end - begin), positions.subspan(begin, end - begin));
     }
   }
   std::int64_t embedded() const { return embedder_.embedded(); }
@@ -99,8 +122,7 @@ class NodeWriter {
  private:
   void put_block(std::span<const TextNode> nodes, std::span<const std::int64_t> positions) {
     std::vector<std::string> texts;
-    for (const TextNode& node : nodes)
-      if (node.text.find('\0') == std::string::npos) texts.push_back(node.text);
+    for (const TextNode& node : nodes) texts.push_back(node.text);
     std::unordered_map<std::string, std::vector<float>> known;
     for (PostgresNode& old : tables_.with_texts(manifest_, texts))
       if (old.sound) known.emplace(old.node.text, std::move(old.vector));
@@ -145,9 +167,9 @@ bool is_postgres_place(std::string_view place) {
 }
 
 PostgresStorage::PostgresStorage(const std::string& place)
-    : place_(without_password(place)),
-      schema_(schema_of(place)),
-      server_(place.substr(0, place.find('#')), place_) {}
+    : place_(address_of(place).shown),
+      schema_(address_of(place).schema),
+      server_(address_of(place).url, place_) {}
 
 template <class Body>
 auto PostgresStorage::read(const Body& body) const {
@@ -215,8 +237,12 @@ bool PostgresStorage::reopen(const IndexModel* model) {
     if (model) check_space(manifest.space, manifest.approximate, *model, place_);
     return manifest.generation;
   });
+  return went_to(newest);
+}
+
+bool PostgresStorage::went_to(std::int64_t generation) {
   const std::scoped_lock lock(mutex_);
-  return std::exchange(generation_, newest) != newest;
+  return std::exchange(generation_, generation) != generation;
 }
 
 std::vector<std::vector<NodeWithScore>> PostgresStorage::search(
@@ -224,6 +250,7 @@ std::vector<std::vector<NodeWithScore>> PostgresStorage::search(
     const RetrieverOptions& options) const {
   return read([&](PostgresTables& tables, const PostgresManifest& manifest) {
     check_space(manifest.space, manifest.approximate, model, place_);
+    UnitRows(queries, manifest.space.dimension, "query");  // refuses what is not finite
     const int count = k > (1 << 30) ? k : k + kMargin;
     const bool approximate = manifest.approximate && !options.exact && count <= kMostCandidates;
     std::vector<std::vector<NodeWithScore>> found;
@@ -239,6 +266,7 @@ std::vector<std::vector<NodeWithScore>> PostgresStorage::search(
 
 IndexChanges PostgresStorage::build(const IndexModel& model, const IndexSpace& own,
                                     bool approximate, std::span<const TextNode> nodes) {
+  check_characters(nodes, place_);
   PostgresTransaction transaction(server_, Kind::kWrite, model.stop_requested);
   PostgresTables tables(transaction, schema_, place_);
   tables.lock();
@@ -287,8 +315,10 @@ IndexChanges PostgresStorage::build(const IndexModel& model, const IndexSpace& o
         moved_to.push_back(std::to_string(i));
       }
   if (keeps_table && written.empty() && gone.empty() && moved.empty() && old->space == next.space &&
-      old->approximate == approximate)
+      old->approximate == approximate) {
+    went_to(old->generation);
     return changes;
+  }
 
   if (!old) tables.make_schema();
   if (!keeps_table) tables.make_nodes(next);
@@ -303,14 +333,31 @@ IndexChanges PostgresStorage::build(const IndexModel& model, const IndexSpace& o
   if (approximate && !has_neighbours) tables.make_neighbours(next);
   if (!approximate && has_neighbours) tables.drop_neighbours(next);
   tables.write_manifest(next, !old);
-  // At the end: from here on until the commit readers wait.
-  if (old && !keeps_table) tables.drop_nodes(*old);
   transaction.commit();
+  went_to(next.generation);
+  if (old && !keeps_table) drop_old_tables();
   return changes;
+}
+
+// Behind the change: a client that still reads the old table would keep it from being committed,
+// and all others from reading.
+void PostgresStorage::drop_old_tables() {
+  try {
+    PostgresTransaction transaction(server_, Kind::kWrite);
+    PostgresTables tables(transaction, schema_, place_);
+    tables.lock();
+    tables.drop_other_nodes(existing(tables, place_));
+    transaction.commit();
+  } catch (const Error& error) {
+    log_warning(str_cat(error.what(),
+                        "; the index is changed, the table of its former vectors stays until it is "
+                        "built with another model again"));
+  }
 }
 
 IndexChanges PostgresStorage::put(const IndexModel& model, std::span<const TextNode> nodes,
                                   bool only_new) {
+  check_characters(nodes, place_);
   PostgresTransaction transaction(server_, Kind::kWrite, model.stop_requested);
   PostgresTables tables(transaction, schema_, place_);
   tables.lock();
@@ -346,6 +393,7 @@ IndexChanges PostgresStorage::put(const IndexModel& model, std::span<const TextN
   manifest.nodes += changes.added;
   tables.write_manifest(manifest, false);
   transaction.commit();
+  went_to(manifest.generation);
   return changes;
 }
 
@@ -363,11 +411,16 @@ IndexChanges PostgresStorage::remove(const IndexModel& model, std::span<const st
   tables.lock();
   PostgresManifest manifest = existing(tables, place_);
   check_space(manifest.space, manifest.approximate, model, place_);
+  const auto refuse = [&](const std::string& id) {
+    throw_error(ErrorKind::kData, place_, ": there is no node '", id, "' that could be deleted");
+  };
+  for (const std::string& id : ids)  // which no row can have
+    if (id.find('\0') != std::string::npos || find_invalid_utf8(id) != std::string::npos)
+      refuse(id);
   std::unordered_set<std::string> there;
   for (const PostgresNode& row : tables.with_ids(manifest, ids)) there.insert(row.node.id);
   for (const std::string& id : ids)
-    if (!there.contains(id))
-      throw_error(ErrorKind::kData, place_, ": there is no node '", id, "' that could be deleted");
+    if (!there.contains(id)) refuse(id);
   IndexChanges changes;
   changes.removed = std::ssize(there);
   changes.unchanged = manifest.nodes - changes.removed;
@@ -377,6 +430,7 @@ IndexChanges PostgresStorage::remove(const IndexModel& model, std::span<const st
   manifest.nodes -= changes.removed;
   tables.write_manifest(manifest, false);
   transaction.commit();
+  went_to(manifest.generation);
   return changes;
 }
 

@@ -25,7 +25,7 @@ bool is_postgres_place(std::string_view place);
 class PostgresStorage : public IndexStorage {
  public:
   // postgresql://USER@HOST:PORT/DATABASE?OPTIONS#INDEX; INDEX is the name of the schema, without it
-  // "attune_index". Error{kConfig}: no such name.
+  // "attune_index". Error{kConfig}: no such name, or a # in a password.
   explicit PostgresStorage(const std::string& place);
 
   const std::string& place() const override { return place_; }
@@ -49,6 +49,8 @@ class PostgresStorage : public IndexStorage {
   template <class Body>
   auto read(const Body& body) const;
   IndexChanges put(const IndexModel& model, std::span<const TextNode> nodes, bool only_new);
+  bool went_to(std::int64_t generation);  // true: it is another than before
+  void drop_old_tables();                 // tells what keeps them
 
   const std::string place_;  // without a password
   const std::string schema_;

@@ -15,7 +15,8 @@ namespace {
 constexpr std::int64_t kFormatVersion = 1;
 constexpr int kWidest = 16000;           // numbers of pgvector's type vector
 constexpr int kWidestNeighbours = 2000;  // and of its HNSW index
-constexpr const char* kBlockRows = "4096";
+constexpr const char* kBlockRows = "1024";
+constexpr std::string_view kTooLong = "54000";  // SQLSTATE: a row for an index of the server
 constexpr int kSearchWidth = 128;  // candidates of an approximate search, as in a folder
 
 std::int64_t number(const std::string& text) {
@@ -92,6 +93,8 @@ void PostgresTables::lock() {
   if (taken[0][0] != "true")
     throw_error(ErrorKind::kResources, place_,
                 ": another process writes this index; try again when it is done");
+  transaction_.run(
+      "SELECT set_config('lock_timeout', '10s', true) WHERE current_setting('lock_timeout') = '0'");
 }
 
 std::optional<PostgresManifest> PostgresTables::manifest() {
@@ -121,8 +124,8 @@ std::optional<PostgresManifest> PostgresTables::manifest() {
         named("attune_index"));
   } catch (const PostgresFailure& failure) {
     if (!failure.state().starts_with("42") || failure.state() == "42501") throw;
-    refuse("the table attune_index of the schema '", schema_, "' is not an index's (",
-           failure.what(), ")");
+    refuse("the table attune_index of the schema '", schema_,
+           "' is not an index's, or of another attune (", failure.what(), ")");
   }
   if (rows.size() != 1)
     refuse("the table attune_index has ", rows.size(), " rows, an index has one");
@@ -180,8 +183,13 @@ void PostgresTables::make_nodes(const PostgresManifest& manifest) {
   transaction_.run("CREATE INDEX ON " + table + " USING hash (text)");  // of texts that move
 }
 
-void PostgresTables::drop_nodes(const PostgresManifest& manifest) {
-  transaction_.run("DROP TABLE " + nodes_of(manifest));
+void PostgresTables::drop_other_nodes(const PostgresManifest& manifest) {
+  for (const auto& row : transaction_.run(
+           "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE "
+           "n.nspname = $1 AND c.relkind = 'r' AND c.relname ~ '^nodes_[0-9]+$' AND "
+           "c.relname <> $2",
+           {schema_, str_cat("nodes_", manifest.node_table)}))
+    transaction_.run("DROP TABLE " + named(row[0]));
 }
 
 void PostgresTables::make_neighbours(const PostgresManifest& manifest) {
@@ -280,11 +288,6 @@ void PostgresTables::put(const PostgresManifest& manifest, std::span<const Postg
   if (nodes.empty()) return;
   std::vector<std::string> ids, positions, texts, metadata, vectors, checksums;
   for (const PostgresNode& row : nodes) {
-    for (const std::string* part : {&row.node.id, &row.node.text})
-      if (part->find('\0') != std::string::npos)
-        throw_error(ErrorKind::kData, place_, ": node '", row.node.id.c_str(),
-                    "': its id or text holds the character U+0000, which PostgreSQL does not "
-                    "take; take it out, or keep the index in a folder");
     ids.push_back(row.node.id);
     positions.push_back(std::to_string(row.position));
     texts.push_back(row.node.text);
@@ -292,15 +295,25 @@ void PostgresTables::put(const PostgresManifest& manifest, std::span<const Postg
     vectors.push_back(vector_text(row.vector));
     checksums.push_back(checksum(manifest, row.node, row.vector));
   }
-  transaction_.run(
+  const std::string sql =
       "INSERT INTO " + nodes_of(manifest) +
-          " (id, position, text, metadata, embedding, sha256) "
-          "SELECT i, p, t, m::json, e::vector, s FROM unnest($1::text[], $2::bigint[], $3::text[], "
-          "$4::text[], $5::text[], $6::text[]) AS given (i, p, t, m, e, s) "
-          "ON CONFLICT (id) DO UPDATE SET position = excluded.position, text = excluded.text, "
-          "metadata = excluded.metadata, embedding = excluded.embedding, sha256 = excluded.sha256",
-      {postgres_array(ids), postgres_array(positions), postgres_array(texts),
-       postgres_array(metadata), postgres_array(vectors), postgres_array(checksums)});
+      " (id, position, text, metadata, embedding, sha256) "
+      "SELECT i, p, t, m::json, e::vector, s FROM unnest($1::text[], $2::bigint[], $3::text[], "
+      "$4::text[], $5::text[], $6::text[]) AS given (i, p, t, m, e, s) "
+      "ON CONFLICT (id) DO UPDATE SET position = excluded.position, text = excluded.text, "
+      "metadata = excluded.metadata, embedding = excluded.embedding, sha256 = excluded.sha256";
+  try {
+    transaction_.run(
+        sql, {postgres_array(ids), postgres_array(positions), postgres_array(texts),
+              postgres_array(metadata), postgres_array(vectors), postgres_array(checksums)});
+  } catch (const PostgresFailure& failure) {
+    if (failure.state() != kTooLong) throw;
+    const auto longest = std::max_element(
+        ids.begin(), ids.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
+    throw_error(ErrorKind::kData, failure.what(), "; the longest of these nodes' ids has ",
+                longest->size(), " bytes ('", longest->substr(0, 40),
+                "...'), PostgreSQL takes about 2,700: give shorter ones");
+  }
 }
 
 void PostgresTables::move(const PostgresManifest& manifest, std::span<const std::string> ids,

@@ -37,7 +37,9 @@ class PostgresTables {
   PostgresTables(PostgresTransaction& transaction, const std::string& schema,
                  const std::string& place);
 
-  // Until the transaction ends. Error{kResources}: another process writes the index.
+  // Until the transaction ends, which from here on waits 10 seconds for what other clients hold
+  // (lock_timeout, where the server or PGOPTIONS sets none). Error{kResources}: another process
+  // writes the index.
   void lock();
   // None: no such schema, or an empty one. Error{kData}: it holds something else, or a row that is
   // not understood.
@@ -46,8 +48,8 @@ class PostgresTables {
 
   void make_schema();
   void make_nodes(const PostgresManifest& manifest);
-  void drop_nodes(const PostgresManifest& manifest);
-  void make_neighbours(const PostgresManifest& manifest);  // the index of approximate search
+  void drop_other_nodes(const PostgresManifest& manifest);  // tables of former generations
+  void make_neighbours(const PostgresManifest& manifest);   // the index of approximate search
   void drop_neighbours(const PostgresManifest& manifest);
   bool has_neighbours(const PostgresManifest& manifest);
 
@@ -63,6 +65,7 @@ class PostgresTables {
                                     int count, bool approximate);
 
   std::int64_t next_position(const PostgresManifest& manifest);  // behind all nodes
+  // Ids and texts hold no U+0000.
   void put(const PostgresManifest& manifest, std::span<const PostgresNode> nodes);
   void move(const PostgresManifest& manifest, std::span<const std::string> ids,
             std::span<const std::string> positions);

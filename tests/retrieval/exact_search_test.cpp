@@ -136,18 +136,28 @@ TEST(ExactSearch, TheWayOfADeviceGivesTheSame) {
   stretch(corpus, kDimension);
   std::vector<std::int64_t> rank = identity(kRows);
   std::shuffle(rank.begin(), rank.end(), std::mt19937_64(5));
-  for (const int k : {1, 25, 1000}) {
-    const auto expected = exact_search(queries, UnitRows(corpus, kDimension), k, rank);
-    for (const std::int64_t block : {57, 700}) {
-      const auto found =
-          exact_search_on(at::kCPU, queries, UnitRows(corpus, kDimension), k, rank, block);
-      for (int query = 0; query < kQueries; ++query) {
-        ASSERT_EQ(rows(found[query]), rows(expected[query])) << k << " in blocks of " << block;
-        for (std::size_t i = 0; i < found[query].size(); ++i)
-          ASSERT_EQ(found[query][i].score, expected[query][i].score);
+  std::vector<float> equal = corpus;  // all rows but the last, which are many proposals
+  for (int row = 1; row < kRows - 1; ++row)
+    std::copy_n(equal.begin(), kDimension, equal.begin() + row * kDimension);
+  const std::vector<float> zeros(corpus.size());
+  for (const std::vector<float>& numbers : {corpus, equal, zeros}) {
+    const UnitRows passages(numbers, kDimension);
+    for (const int k : {1, 25, 699, 700, 1000}) {
+      const auto expected = exact_search(queries, passages, k, rank);
+      for (const std::int64_t block : {57, 699, 700}) {
+        const auto found = exact_search_on(at::kCPU, queries, passages, k, rank, block);
+        ASSERT_EQ(found.size(), expected.size());
+        for (int query = 0; query < kQueries; ++query) {
+          ASSERT_EQ(rows(found[query]), rows(expected[query])) << k << " in blocks of " << block;
+          for (std::size_t i = 0; i < found[query].size(); ++i)
+            ASSERT_EQ(found[query][i].score, expected[query][i].score);
+        }
       }
     }
   }
+  const UnitRows none({}, kDimension);
+  EXPECT_EQ(rows(exact_search_on(at::kCPU, queries, none, 3, {}, 8)[0]),
+            rows(exact_search(queries, none, 3, {}, 8)[0]));
 }
 
 TEST(ExactSearch, RefusesNanAndInfinityByRow) {

@@ -89,10 +89,30 @@ TEST(NeighbourGraph, Grows) {
 TEST(NeighbourGraph, SmallAndEqualRows) {
   const std::vector<float> none;
   EXPECT_TRUE(NeighbourGraph(none, 3).search(std::vector<float>{1, 0, 0}.data(), 5).empty());
-  const std::vector<float> vectors = {1, 0, 1, 0, 0, 0, 1, 0};  // one of zeros
+  const std::vector<float> vectors = {0, 1, 1, 0, 0, 0, 1, 0, 3e38f, 3e38f, 0, 0};
   NeighbourGraph graph(vectors, 2);
   graph.add_rows();
-  EXPECT_EQ(graph.search(std::vector<float>{1, 0}.data(), 10).size(), 4u);
+  EXPECT_EQ(graph.size(), 2) << "zeros and what has no norm are no nodes";
+  EXPECT_EQ(graph.first_equal(3), 1);
+  EXPECT_EQ(graph.first_equal(5), 2);
+  std::vector<std::int64_t> found = graph.search(std::vector<float>{1, 0}.data(), 10);
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, (std::vector<std::int64_t>{0, 1, 2, 4}));
+}
+
+// As many copies as fill all links of a node.
+TEST(NeighbourGraph, CopiesDoNotCutItApart) {
+  std::vector<float> vectors = random_vectors(1000, 4);
+  for (int i = 0; i < 400; ++i)
+    std::copy_n(vectors.begin(), kDimension, vectors.begin() + i * kDimension);
+  NeighbourGraph graph(vectors, kDimension);
+  graph.add_rows();
+  EXPECT_EQ(graph.size(), 601);
+  const std::vector<float> others(vectors.begin() + 400 * kDimension, vectors.end());
+  for (int i = 0; i < 600; ++i) {
+    const auto found = graph.search(others.data() + i * kDimension, 5);
+    EXPECT_EQ(std::ranges::count(found, 400 + i), 1) << i;
+  }
 }
 
 TEST(NeighbourGraph, AnotherIndexsGraphIsRefused) {

@@ -1,9 +1,10 @@
 // The index in PostgreSQL, by the server that tests/support/with_postgres.py starts.
 #include <sys/wait.h>
 #include <unistd.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <set>
@@ -19,6 +20,7 @@
 #include "tests/core/scratch.h"
 #include "tests/support/fake_embedding.h"
 #include "tests/support/index_nodes.h"
+#include "tests/support/mixed_spaces.h"
 
 namespace attune {
 namespace {
@@ -67,6 +69,14 @@ class PostgresIndex : public ::testing::Test {
   std::string in_schema(const std::string& table) const {
     PostgresTransaction transaction(*server_, Kind::kRead);
     return transaction.quoted_name(schema_) + "." + table;
+  }
+  // As the text of an SQL literal.
+  std::string quoted_schema() const {
+    std::string text = in_schema("");
+    text.pop_back();
+    for (std::size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 2)
+      text.insert(at, 1, '\'');
+    return text;
   }
   std::string generation() const {
     return sql("SELECT generation::text FROM " + in_schema("attune_index"))[0][0];
@@ -223,6 +233,18 @@ TEST_F(PostgresIndex, OtherSpacesAreRefusedAndTheRebuildWorks) {
   IndexStorage::at(place_)->verify();
 }
 
+TEST_F(PostgresIndex, TwentyWaysToMixAreTwentyRefusals) {
+  MixedSpaces spaces([this](const std::string& name) { return place_ + " " + name; });
+  spaces.expect_twenty_refusals();
+  spaces.expect_the_same_space_is_taken();
+}
+
+TEST_F(PostgresIndex, TheRebuildThatIsNamedWorks) {
+  MixedSpaces([this](const std::string& name) {
+    return place_ + " " + name;
+  }).expect_the_rebuild_works();
+}
+
 TEST_F(PostgresIndex, RowsOfAnotherHandAreNoAnswers) {
   const std::string nodes = in_schema("nodes_1"), manifest = in_schema("attune_index");
   const auto foreign = std::make_shared<FakeEmbedding>("other", 16, 2);
@@ -257,6 +279,15 @@ TEST_F(PostgresIndex, MistakesAreToldWithTheirRemedy) {
       message_of([&] { VectorStoreIndex::load(secret + "#x", model_); }, ErrorKind::kResources);
   expect_says(told, "postgresql://user@localhost:1/db?connect_timeout=2#x: no connection: ");
   EXPECT_EQ(told.find("sesame"), std::string::npos) << told;
+  for (const std::string password : {"ses?me", "ses@me", "ses&me:"})
+    EXPECT_EQ(PostgresStorage("postgresql://user:" + password +
+                              "@localhost:1/db?connect_timeout=2&%70assword=sesame#x")
+                  .place(),
+              "postgresql://user@localhost:1/db?connect_timeout=2#x");
+  const std::string hash = message_of(
+      [&] { IndexStorage::at("postgresql://user:ses#me@localhost/db"); }, ErrorKind::kConfig);
+  expect_says(hash, "%23");
+  EXPECT_EQ(hash.find("ses"), std::string::npos) << hash;
   expect_says(message_of(
                   [&] {
                     VectorStoreIndex::from_documents(make_nodes(0, 1), model_,
@@ -284,9 +315,25 @@ TEST_F(PostgresIndex, MistakesAreToldWithTheirRemedy) {
               "ids must differ");
   const std::vector<std::string> unknown = {"n1", "n77"};
   expect_says(message_of([&] { index.delete_nodes(unknown); }), "no node 'n77'");
+  const std::string nul("n\0x", 3);
+  for (const TextNode& node : {TextNode{"x", nul}, TextNode{nul, "x"}})
+    expect_says(message_of([&] { index.insert(std::span(&node, 1)); }), "U+0000");
+  for (const std::string& id : {nul, std::string("\xff")})
+    expect_says(message_of([&] { index.delete_nodes(std::span(&id, 1)); }), "there is no node");
+  std::string longest;
+  for (int i = 0; i < 200; ++i) longest += sha256(std::to_string(i));
+  expect_says(message_of([&] { index.insert(std::vector<TextNode>{{longest, "x"}}); }),
+              "give shorter ones");
+  class NoNumber : public FakeEmbedding {
+    void embed(Role, std::span<const std::string_view>, std::span<float> out) const override {
+      std::fill(out.begin(), out.end(), NAN);
+    }
+  };
   expect_says(
-      message_of([&] { index.insert(std::vector<TextNode>{{"x", std::string("a\0b", 3)}}); }),
-      "U+0000");
+      message_of([&] {
+        VectorStoreIndex::load(place_, std::make_shared<NoNumber>()).as_retriever(1).retrieve("x");
+      }),
+      "the embedding of query 0 holds NaN");
   IndexOptions approximate;
   approximate.approximate = true;
   expect_says(message_of([&] {
@@ -313,6 +360,36 @@ TEST_F(PostgresIndex, OneWritesAtATimeAndReadersGoOn) {
   VectorStoreIndex::load(place_, busy).insert(make_nodes(7, 9));
   expect_says(told, "another process writes");
   EXPECT_EQ(reader.size(), 7);
+}
+
+// A transaction that somebody left open keeps no reader waiting, and a writer not for ever.
+TEST_F(PostgresIndex, AnotherClientsLocksAreWaitedForShortlyAndTold) {
+  place_ = address_ + "&options=-c%20lock_timeout%3D300#" + schema_;
+  auto index = make(make_nodes(0, 5));
+  EXPECT_FALSE(index.reopen()) << "its own change";
+  const auto other = std::make_shared<FakeEmbedding>("other", 16, 2);
+  {
+    PostgresTransaction reads(*server_, Kind::kRead);
+    reads.run("SELECT id FROM " + in_schema("nodes_1"));
+    VectorStoreIndex::from_documents(make_nodes(0, 6), other, place_);
+    EXPECT_EQ(reads.run("SELECT id FROM " + in_schema("nodes_1")).size(), 5u);
+    EXPECT_EQ(VectorStoreIndex::load(place_, other).as_retriever(9).retrieve("x").size(), 6u);
+  }
+  {
+    PostgresTransaction writes(*server_, Kind::kWrite);
+    writes.run("UPDATE " + in_schema("attune_index") + " SET generation = 9");
+    auto second = VectorStoreIndex::load(place_, other);
+    expect_says(message_of([&] { second.insert(make_nodes(8, 9)); }, ErrorKind::kResources),
+                "another client's transaction");
+    EXPECT_EQ(second.size(), 6);
+  }
+  make(make_nodes(0, 5));
+  EXPECT_TRUE(index.reopen());
+  const auto tables =
+      sql("SELECT relname FROM pg_class WHERE relname ~ '^nodes_[0-9]+$' AND "
+          "relnamespace = '" +
+          quoted_schema() + "'::regnamespace");
+  EXPECT_EQ(tables.size(), 1u) << "what stayed behind is removed with the next change of model";
 }
 
 TEST_F(PostgresIndex, AStopAndALostConnectionLeaveItAsItWas) {

@@ -167,6 +167,24 @@ TEST_F(Index, ReadersKeepTheirGenerationUntilTheyReopen) {
 }
 
 // Every generation holds texts of one number alone: a mixture would show two.
+// Brought back from elsewhere, or made anew: the number of its generation is a lower one.
+TEST_F(Index, AFolderThatWasMadeAnewIsReopened) {
+  auto index = make(make_nodes(0, 3));
+  index.insert(make_nodes(3, 4));
+  EXPECT_FALSE(index.reopen()) << "its own change";
+  std::filesystem::remove_all(directory_);
+  message_of([&] { index.insert(make_nodes(4, 5)); });
+  EXPECT_FALSE(std::filesystem::exists(directory_)) << "a change makes no folder";
+  make(make_nodes(0, 2));
+  EXPECT_EQ(index.size(), 4);
+  EXPECT_TRUE(index.reopen());
+  EXPECT_FALSE(index.reopen());
+  EXPECT_EQ(index.size(), 2);
+  index.insert(make_nodes(7, 8));
+  EXPECT_EQ(index.size(), 3);
+  message_of([&] { VectorStoreIndex::load("", model_); }, ErrorKind::kConfig);
+}
+
 TEST_F(Index, ReadersNeverSeeAMixture) {
   const auto nodes_of = [](int round) {
     return make_nodes(0, 40 + round % 3, "round " + std::to_string(round) + " text ");
@@ -274,6 +292,33 @@ TEST_F(Index, AVectorThatIsNotFiniteIsRefusedWithItsNode) {
   });
   EXPECT_NE(told.find("node 'n3'"), std::string::npos) << told;
   EXPECT_FALSE(read_current(directory_).has_value());
+}
+
+TEST_F(Index, CopiesOfATextAreAllFoundThroughTheGraph) {
+  std::vector<TextNode> nodes = make_nodes(0, 500);
+  for (int i = 0; i < 300; ++i) nodes.push_back({"copy " + std::to_string(i), "the same text"});
+  IndexOptions options;
+  options.approximate = true;
+  RetrieverOptions exact;
+  exact.exact = true;
+  IndexChanges changes;
+  auto index = make(nodes, options, &changes);
+  EXPECT_EQ(changes.embedded, 501);
+  index.insert(std::vector<TextNode>{{"copy", "the same text"}, {"new", "another"}});
+  const auto loaded = VectorStoreIndex::load(directory_, model_);
+  for (const char* query : {"the same text", "a question", "another question", "passage 3"}) {
+    const auto a = loaded.as_retriever(320).retrieve(query);
+    const auto b = loaded.as_retriever(320, exact).retrieve(query);
+    int equal = 0;
+    for (std::size_t i = 0; i < b.size(); ++i)
+      equal += std::any_of(a.begin(), a.end(), [&](const auto& x) {
+        return x.node.id == b[i].node.id && x.score == b[i].score;
+      });
+    EXPECT_GE(equal, 317) << query;
+  }
+  const auto best = loaded.as_retriever(2).retrieve("the same text");
+  EXPECT_EQ(best[0].node.id, "copy");
+  EXPECT_EQ(best[1].node.id, "copy 0");
 }
 
 TEST_F(Index, TheGraphGrowsAndGoesWithTheContents) {
