@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "models/adapter_directory.h"
+#include "models/job_model.h"
 #include "models/lora_directory.h"
 #include "models/model_directory.h"
 #include "pipeline/environment.h"
@@ -59,8 +60,11 @@ void evaluate_command(const Arguments& arguments, const RunConfig&) {
   Evaluation candidate;
   for (const std::string& name : models) {
     // A base is for the adapters among them.
-    const std::string directory = resolve_model_path(name);
-    const bool adapts = is_adapter_directory(directory) || is_lora_directory(directory);
+    bool adapts = false;
+    if (names_directory(name)) {
+      const std::string directory = resolve_model_path(name);
+      adapts = is_adapter_directory(directory) || is_lora_directory(directory);
+    }
     options.base = adapts ? base : "";
     log_info(str_cat("evaluate: ", name, " on ", dataset.queries.size(), " queries and ",
                      dataset.corpus.size(), " passages"));

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include <fcntl.h>
@@ -50,14 +51,18 @@ std::optional<int> JobsWorker::wait_for_signal(std::chrono::milliseconds limit) 
 }
 
 void JobsWorker::work(bool drain) {
-  while (!stopped_) {
-    if (const std::optional<Job> job = registry_.take()) {
+  std::chrono::milliseconds pause{0};
+  for (;;) {
+    // Also one that came while a job ended: a service that is stopped signals both.
+    if (const auto signal = wait_for_signal(pause); signal && *signal != SIGCHLD) stopped_ = true;
+    if (stopped_) break;
+    pause = std::chrono::milliseconds(0);
+    if (const std::optional<Job> job = registry_.take())
       do_job(*job);
-    } else if (drain) {
+    else if (drain)
       return;
-    } else if (const auto signal = wait_for_signal(kBetweenLooks); signal && *signal != SIGCHLD) {
-      stopped_ = true;
-    }
+    else
+      pause = kBetweenLooks;
   }
   throw_error(ErrorKind::kInterrupted, "the worker was stopped; what is queued stays so");
 }
@@ -70,6 +75,11 @@ void JobsWorker::do_job(const Job& job) {
   std::string failure;
   int status = 0;
   try {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(folder, ignored))
+      throw_error(
+          ErrorKind::kData, folder,
+          ": the folder that it was submitted in is gone; make it again, or submit it anew");
     status = run(words, folder, {"ATTUNE_TAKE_JOB=" + job.id});
     failure = "its process " + end_of(status) + " before it took the job over";
   } catch (const Error& error) {
@@ -81,13 +91,21 @@ void JobsWorker::do_job(const Job& job) {
     ended = registry_.find(job.id);
   }
   if (!ended) return;  // somebody has removed it
-  log_info(str_cat("job ", ended->id, ": ", name_of(ended->status)));
-  if (!hook_.empty())
-    run({"/bin/sh", "-c", hook_}, folder,
-        {"ATTUNE_JOB=" + ended->id, str_cat("ATTUNE_JOB_STATUS=", name_of(ended->status))});
-  if (ended->status == JobStatus::kInterrupted)
-    throw_error(ErrorKind::kInterrupted, "job ", ended->id, " was interrupted; attune jobs resume ",
-                ended->id);
+  log_info(str_cat("job ", ended->id, ": ", name_of(ended->status),
+                   ended->status == JobStatus::kInterrupted
+                       ? "; `attune jobs resume " + ended->id + "` queues it again"
+                       : ""));
+  if (!hook_.empty()) run_hook(*ended);
+}
+
+void JobsWorker::run_hook(const Job& job) {
+  const int status =
+      run({"/bin/sh", "-c", hook_}, "",
+          {"ATTUNE_JOB=" + job.id, str_cat("ATTUNE_JOB_STATUS=", name_of(job.status))});
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
+  const std::string told = "the worker's hook " + end_of(status);
+  log_warning(str_cat("job ", job.id, ": ", told));
+  if (registry_.find(job.id)) registry_.add_event(job.id, "warning", told);
 }
 
 int JobsWorker::run(const std::vector<std::string>& words, const std::string& folder,
@@ -97,7 +115,7 @@ int JobsWorker::run(const std::vector<std::string>& words, const std::string& fo
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+  if (!folder.empty()) ::posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
   ::posix_spawn_file_actions_adddup2(&actions, 2, 1);  // stdout is the worker's own
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
@@ -109,7 +127,7 @@ int JobsWorker::run(const std::vector<std::string>& words, const std::string& fo
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0)
-    throw_error(ErrorKind::kResources, argv[0], " in ", folder,
+    throw_error(ErrorKind::kResources, argv[0], folder.empty() ? "" : " in " + folder,
                 " cannot be started: ", std::strerror(error));
   int status = 0;
   for (;;) {  // until it is reaped its number is nobody else's

@@ -101,7 +101,7 @@ AliasRegistry::AliasRegistry(const std::string& path) : path_(path), database_(p
 AliasArm AliasRegistry::arm(const std::string& model, std::int64_t weight) {
   AliasArm arm;
   arm.weight = weight;
-  if (model.starts_with("job-") || model.starts_with("model-")) {
+  if (is_job_id(model)) {
     JobRegistry jobs(path_);
     arm.path = jobs.artifact(model);
     const Job job = jobs.get(model);
@@ -113,20 +113,35 @@ AliasArm AliasRegistry::arm(const std::string& model, std::int64_t weight) {
     while (arm.path.size() > 1 && arm.path.ends_with('/')) arm.path.pop_back();
     arm.model = arm.path;
   }
+  // Names and paths are told as JSON.
+  if (find_invalid_utf8(arm.path) != std::string::npos)
+    throw_error(ErrorKind::kConfig, arm.path,
+                ": the path is not UTF-8, and an alias cannot lead there; give the folder another "
+                "name");
   if (arm.sha256.empty()) arm.sha256 = sha256_of_model(arm.path);
   return arm;
 }
 
-AliasVersion AliasRegistry::read_version(std::int64_t version) {
-  const auto rows = database_.run(
-      "SELECT alias, previous, made_at FROM alias_versions WHERE number = ?", {version});
-  ATTUNE_ASSERT(!rows.empty());
-  AliasVersion found{text(rows[0][0]), version, number(rows[0][1]), number(rows[0][2]), {}};
+std::vector<AliasVersion> AliasRegistry::read(const std::string& which,
+                                              const Database::Row& values) {
+  std::vector<AliasVersion> found;
   for (const auto& row : database_.run(
-           "SELECT model, path, sha256, weight FROM alias_arms WHERE version = ? ORDER BY place",
-           {version}))
-    found.arms.push_back({text(row[0]), text(row[1]), text(row[2]), number(row[3])});
+           "SELECT v.alias, v.number, v.previous, v.made_at, a.model, a.path, a.sha256, a.weight "
+           "FROM alias_versions v JOIN alias_arms a ON a.version = v.number " +
+               which + ", v.number, a.place",
+           values)) {
+    if (found.empty() || found.back().number != number(row[1]))
+      found.push_back({text(row[0]), number(row[1]), number(row[2]), number(row[3]), {}});
+    found.back().arms.push_back({text(row[4]), text(row[5]), text(row[6]), number(row[7])});
+  }
   return found;
+}
+
+// Within a transaction.
+AliasVersion AliasRegistry::read_version(std::int64_t version) {
+  const auto found = read("WHERE v.number = ? ORDER BY v.alias", {version});
+  ATTUNE_ASSERT(found.size() == 1);
+  return found[0];
 }
 
 void AliasRegistry::switch_to(const std::string& name, std::int64_t version) {
@@ -182,9 +197,10 @@ void AliasRegistry::remove(const std::string& name) {
 }
 
 std::optional<AliasVersion> AliasRegistry::find(const std::string& name) {
-  const auto rows = database_.run("SELECT version FROM aliases WHERE name = ?", {name});
-  if (rows.empty()) return std::nullopt;
-  return read_version(number(rows[0][0]));
+  const auto found =
+      read("JOIN aliases n ON n.version = v.number WHERE n.name = ? ORDER BY n.name", {name});
+  if (found.empty()) return std::nullopt;
+  return found[0];
 }
 
 AliasVersion AliasRegistry::get(const std::string& name) {
@@ -197,17 +213,18 @@ AliasVersion AliasRegistry::get(const std::string& name) {
 }
 
 std::vector<AliasVersion> AliasRegistry::list() {
-  std::vector<AliasVersion> all;
-  for (const auto& row : database_.run("SELECT version FROM aliases ORDER BY name"))
-    all.push_back(read_version(number(row[0])));
-  return all;
+  return read("JOIN aliases n ON n.version = v.number ORDER BY n.name");
 }
 
 std::vector<AliasVersion> AliasRegistry::earlier(const AliasVersion& version) {
-  std::vector<AliasVersion> all;
-  for (std::int64_t number = version.previous; number != 0; number = all.back().previous)
-    all.push_back(read_version(number));
-  return all;
+  std::vector<AliasVersion> chain;
+  std::int64_t wanted = version.previous;  // less than its own number
+  for (AliasVersion& one : read("WHERE v.alias = ? ORDER BY v.number DESC", {version.alias}))
+    if (one.number == wanted) {
+      wanted = one.previous;
+      chain.push_back(std::move(one));
+    }
+  return chain;
 }
 
 void AliasRegistry::add_use(std::int64_t version, const std::string& model, const ArmUse& use) {

@@ -55,7 +55,8 @@ class AliasRegistry {
   explicit AliasRegistry(const std::string& path = JobRegistry::default_path());
 
   // An arm for a model by the id of its job or its own, or by a directory.
-  // Error{kConfig}: a job without a model (yet); {kData}: a directory that is gone.
+  // Error{kConfig}: a job without a model (yet), a path that is not UTF-8; {kData}: a model of a
+  // job that is gone.
   AliasArm arm(const std::string& model, std::int64_t weight = 1);
 
   // One to sixteen arms, of different models. Where it leads there already nothing is changed.
@@ -80,6 +81,8 @@ class AliasRegistry {
   std::int64_t changes();
 
  private:
+  // Whole versions `v`, of one moment; `which` ends in what they are ordered by.
+  std::vector<AliasVersion> read(const std::string& which, const Database::Row& values = {});
   AliasVersion read_version(std::int64_t number);
   void switch_to(const std::string& name, std::int64_t number);
 

@@ -108,6 +108,10 @@ void Database::fail(const std::string& what) const {
   if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
     throw_error(ErrorKind::kResources, path_, ": another process has been writing for ",
                 kPatienceMs / 1000, " s; try again when it has ended");
+  if (code == SQLITE_READONLY || code == SQLITE_CANTOPEN || code == SQLITE_FULL)
+    throw_error(ErrorKind::kResources, path_, ": ", message,
+                "; it and the files beside it must be writable, also to be read: make room, or "
+                "give a place that can be written");
   throw_error(ErrorKind::kResources, path_, ": ", what, ": ", message);
 }
 

@@ -31,19 +31,35 @@ std::string twelve_digits() {
   return digits;
 }
 
-JobStatus status_of(const std::string& name) {
-  const auto at = std::find(kNames.begin(), kNames.end(), name);
-  ATTUNE_ASSERT(at != kNames.end());
-  return static_cast<JobStatus>(at - kNames.begin());
+// What is told of a job is told as JSON, too: a message may quote a file's bytes.
+std::string as_utf8(const std::string& text) {
+  if (find_invalid_utf8(text) == std::string::npos) return text;
+  return parse_json(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace), "message");
+}
+
+void require_utf8(const JobRequest& request) {
+  for (const std::string& text :
+       {request.name, request.run_directory, request.working_directory, request.base})
+    if (find_invalid_utf8(text) != std::string::npos)
+      throw_error(ErrorKind::kConfig, "'", text,
+                  "' is not UTF-8, and a job cannot name it; give the folder another name");
 }
 
 Job job_of(const Database::Row& row, const std::string& path) {
   Job job;
   job.id = text(row[0]);
   job.model_id = text(row[1]);
-  job.status = status_of(text(row[2]));
-  job.request = {text(row[3]), text(row[4]), text(row[5]), {}, text(row[7]), text(row[8])};
-  for (const Json& word : parse_json(text(row[6]), path)) job.request.command.push_back(word);
+  const auto status = std::find(kNames.begin(), kNames.end(), text(row[2]));
+  const Json command = parse_json(text(row[6]), path);
+  const bool are_words = command.is_array() && !command.empty() &&
+                         std::all_of(command.begin(), command.end(),
+                                     [](const Json& word) { return word.is_string(); });
+  if (status == kNames.end() || !are_words)
+    throw_error(ErrorKind::kData, path, ": job ", job.id, " has the status '", text(row[2]),
+                "' and the command ", text(row[6]),
+                ": attune has not written that; move the file away, and a new one is made");
+  job.status = static_cast<JobStatus>(status - kNames.begin());
+  job.request = {text(row[3]), text(row[4]), text(row[5]), command, text(row[7]), text(row[8])};
   job.created_at = number(row[9]);
   job.started_at = number(row[10]);
   job.finished_at = number(row[11]);
@@ -95,6 +111,12 @@ bool may_become(JobStatus from, JobStatus to) {
   return false;
 }
 
+bool is_job_id(const std::string& name) {
+  const std::size_t begin = name.starts_with("job-") ? 4 : name.starts_with("model-") ? 6 : 0;
+  return begin > 0 && name.size() == begin + 12 &&
+         name.find_first_not_of("0123456789abcdef", begin) == std::string::npos;
+}
+
 bool has_ended(JobStatus status) {
   return status != JobStatus::kQueued && status != JobStatus::kRunning;
 }
@@ -119,6 +141,7 @@ JobRegistry::JobRegistry(const std::string& path) : path_(path), database_(path)
 }
 
 Job JobRegistry::insert(const JobRequest& request, JobStatus status) {
+  require_utf8(request);
   const std::string digits = twelve_digits(), id = "job-" + digits;
   return database_.transaction([&] {
     const std::int64_t time = seconds_since_1970();
@@ -141,7 +164,7 @@ void JobRegistry::write_event(const std::string& id, const std::string& level,
   database_.run(
       "INSERT INTO events SELECT ?, coalesce(max(number), 0) + 1, ?, ?, ?, ? FROM events WHERE "
       "job = ?",
-      {id, seconds_since_1970(), level, message, status, id});
+      {id, seconds_since_1970(), level, as_utf8(message), status, id});
 }
 
 // Within a transaction.
@@ -149,12 +172,16 @@ void JobRegistry::write_status(const Job& job, JobStatus to, const std::string& 
                                const std::string& message) {
   if (!may_become(job.status, to))
     throw_error(ErrorKind::kConfig, "job ", job.id, " is ", name_of(job.status),
-                " and cannot become ", name_of(to));
+                " and cannot become ", name_of(to),
+                to == JobStatus::kQueued && job.status == JobStatus::kCancelled
+                    ? "; `attune jobs submit " + job.request.command.back() +
+                          "` is another job that goes on from its checkpoint"
+                    : "");
   const bool runs = to == JobStatus::kRunning;
   database_.run(
       "UPDATE jobs SET status = ?, process = ?, cancel_requested = 0, error = ?, started_at = "
       "CASE WHEN ? THEN ? ELSE started_at END, finished_at = ? WHERE id = ?",
-      {name_of(to), runs ? this_process() : "", to == JobStatus::kFailed ? message : "",
+      {name_of(to), runs ? this_process() : "", to == JobStatus::kFailed ? as_utf8(message) : "",
        std::int64_t{runs}, seconds_since_1970(), has_ended(to) ? seconds_since_1970() : 0, job.id});
   write_event(job.id, level, message, name_of(to));
 }

@@ -27,6 +27,8 @@ enum class JobStatus : std::uint8_t {
 };
 const char* name_of(JobStatus status);
 bool may_become(JobStatus from, JobStatus to);
+// Whether `name` is written as the id of a job or of its model.
+bool is_job_id(const std::string& name);
 // succeeded, failed, cancelled, interrupted: nothing happens any more unless someone asks.
 bool has_ended(JobStatus status);
 
@@ -67,6 +69,7 @@ class JobRegistry {
 
   explicit JobRegistry(const std::string& path = default_path());
 
+  // Error{kConfig}: a name or folder that is not UTF-8.
   Job submit(const JobRequest& request);  // queued
   Job begin(const JobRequest& request);   // running, in this process
   // The oldest queued one, now running in this process.

@@ -11,10 +11,11 @@ TaskPool::TaskPool(int threads) : most_(static_cast<std::size_t>(threads)) {
 }
 
 TaskPool::~TaskPool() {
+  std::deque<std::function<void()>> dropped;
   {
     const std::scoped_lock lock(mutex_);
     ends_ = true;
-    waiting_.clear();
+    dropped.swap(waiting_);
   }
   changed_.notify_all();
   threads_.clear();  // joins
@@ -34,10 +35,11 @@ void TaskPool::work() {
     changed_.wait(lock, [&] { return ends_ || !waiting_.empty(); });
     --idle_;
     if (ends_) return;
-    const std::function<void()> task = std::move(waiting_.front());
+    std::function<void()> task = std::move(waiting_.front());
     waiting_.pop_front();
     lock.unlock();
     task();
+    task = nullptr;  // what it holds goes before the lock is held: that may hand in a task itself
     lock.lock();
   }
 }

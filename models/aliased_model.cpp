@@ -9,12 +9,14 @@
 
 #include "core/alias_registry.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "core/log.h"
 
 namespace attune {
 namespace {
 
 constexpr std::chrono::seconds kBetweenWrites{5};
+constexpr std::size_t kLongestOutcome = 64;
 using Clock = std::chrono::steady_clock;
 
 // A model that is loaded once, by whoever needs it first; others who need it wait.
@@ -165,6 +167,11 @@ const BaseEmbedding& AliasedRequest::embedding() const { return *state_->embeddi
 const std::string& AliasedRequest::model() const { return state_->model; }
 
 void AliasedRequest::report(const std::string& outcome, std::int64_t count) const {
+  if (outcome.empty() || outcome.size() > kLongestOutcome ||
+      find_invalid_utf8(outcome) != std::string::npos || count < 0)
+    throw_error(ErrorKind::kConfig, "alias '", state_->alias->alias, "': the outcome '", outcome,
+                "' ", count, " times: expected a name of 1 to ", kLongestOutcome,
+                " bytes of UTF-8, and at least 0");
   state_->alias->count(state_->version, state_->model,
                        [&](ArmUse& use) { use.outcomes[outcome] += count; });
 }

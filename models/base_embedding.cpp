@@ -152,21 +152,27 @@ struct BaseEmbedding::State {
     end.role = role;
     end.chunks = texts;
     if (!callbacks.empty()) end.model_name = model.model_name();
-    try {
-      for (const auto& callback : callbacks)
-        callback->on_embedding_start({end.batch, end.model_name, role, texts});
-      compute_or_look_up(model, with, role, width, texts, out, taken);
-    } catch (const std::exception& error) {
+    const auto tell_failure = [&](const std::string& why) {
       taken.failures = 1;
       end.seconds = taken.seconds = seconds_since(start);
       add(taken);
-      end.error = error.what();
+      end.error = why;
       for (const auto& callback : callbacks) {
         try {
           callback->on_embedding_end(end);
         } catch (...) {  // the first error is the one that is told
         }
       }
+    };
+    try {
+      for (const auto& callback : callbacks)
+        callback->on_embedding_start({end.batch, end.model_name, role, texts});
+      compute_or_look_up(model, with, role, width, texts, out, taken);
+    } catch (const std::exception& error) {
+      tell_failure(error.what());
+      throw;
+    } catch (...) {
+      tell_failure("something that is no std::exception was thrown");
       throw;
     }
     end.seconds = taken.seconds = seconds_since(start);
@@ -192,7 +198,7 @@ double similarity(std::span<const float> a, std::span<const float> b, Similarity
   }
   if (mode == SimilarityMode::kDotProduct) return dot;
   if (mode == SimilarityMode::kEuclidean) return -std::sqrt(distance);
-  return aa > 0 && bb > 0 ? dot / (std::sqrt(aa) * std::sqrt(bb)) : 0;
+  return aa == 0 || bb == 0 ? 0 : dot / (std::sqrt(aa) * std::sqrt(bb));
 }
 
 BaseEmbedding::BaseEmbedding() : state_(std::make_unique<State>()) {}

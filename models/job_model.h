@@ -9,8 +9,8 @@
 
 namespace attune {
 
-// The artifact's directory. None for a name that is no id, or of no job that is known here.
-// Error{kConfig}: the job has no model (yet), with its status and what to do; {kData}: the model is
+// The artifact's directory. None for a name that is no id. Error{kConfig}: no such job, with the
+// nearest id; the job has no model (yet), with its status and what to do; {kData}: the model is
 // gone.
 std::optional<std::string> path_of_job_model(const std::string& name);
 
@@ -19,7 +19,15 @@ std::optional<std::string> path_of_job_model(const std::string& name);
 // directory, too; {kData}: the model is gone, or another one lies in its place.
 std::optional<std::string> path_of_alias(const std::string& name);
 
-// An arm for whatever resolve_model_path() finds, which must be a model. Error as there.
+// Whether a name of resolve_embed_model() is of a model with a directory; not openai:, vectors:,
+// mock:, default, disabled and none.
+bool names_directory(const std::string& model);
+
+// What the two of above look at for a name, for a message: ", alias 'prod' in PATH" and the like.
+std::string registry_places(const std::string& name);
+
+// An arm for whatever resolve_model_path() finds, which must be a model. Of an alias its arm;
+// Error{kConfig}: it has several. Other errors as there.
 AliasArm alias_arm(AliasRegistry& registry, const std::string& model, std::int64_t weight);
 
 // Whether a name of a model means the same on other machines: a hub's name, no directory, no id of

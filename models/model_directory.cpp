@@ -383,6 +383,10 @@ std::string resolve_model_path(const std::string& model) {
   const std::string name = model.starts_with("local:") ? model.substr(6) : model;
   if (name.empty())
     throw_error(ErrorKind::kConfig, "model '", model, "': a directory or a name must follow");
+  if (!names_directory(model))
+    throw_error(ErrorKind::kConfig, "model '", model,
+                "' has no directory, and its files are needed here; expected local:DIR, DIR, "
+                "job-..., model-..., an alias, or a name in the Hugging Face cache");
   if (name == model)
     if (const auto of_alias = path_of_alias(name)) return *of_alias;
   std::error_code ignored;
@@ -396,6 +400,7 @@ std::string resolve_model_path(const std::string& model) {
   std::vector<std::string> names = {name};
   if (name.find('/') == std::string::npos) names.push_back("sentence-transformers/" + name);
   std::string looked = "directory '" + name + "'";
+  if (name == model) looked += registry_places(name);
   for (const fs::path& hub : hubs)
     for (std::string repository : names) {
       if (std::count(repository.begin(), repository.end(), '/') != 1 ||
@@ -414,8 +419,8 @@ std::string resolve_model_path(const std::string& model) {
     }
   throw_error(ErrorKind::kData, "model '", model, "' was not found; looked for: ", looked,
               ". attune never downloads: fetch it first, for example with `hf download ", name,
-              "`. Other ways to name a model: job-..., openai:MODEL@https://HOST/v1, vectors:FILE, "
-              "mock:DIMENSION, default, disabled");
+              "`. Other names: an alias, job-..., model-...; where vectors alone are wanted also "
+              "openai:MODEL@https://HOST/v1, vectors:FILE, mock:DIMENSION, default, disabled");
 }
 
 }  // namespace attune

@@ -82,6 +82,14 @@ std::shared_ptr<const BaseEmbedding> resolve_embed_model(
 
 std::shared_ptr<const BaseEmbedding> resolve_embed_model(const std::string& model,
                                                          const EmbedOptions& options) {
+  if (!options.override_prompts &&
+      !(options.query_prompt.empty() && options.document_prompt.empty()))
+    throw_error(ErrorKind::kConfig, "model '", model,
+                "': a prompt is given, but override_prompts is false and the model's own would be "
+                "used: set it, too");
+  if (options.max_length < 0 || options.threads < 0)
+    throw_error(ErrorKind::kConfig, "model '", model, "': max_length ", options.max_length,
+                " and threads ", options.threads, ": expected at least 0");
   if (model == "default") return resolve_default(options);
   if (model == "disabled" || model == "none") return std::make_shared<DisabledEmbedding>();
   if (const auto served = after(model, "openai:")) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "models/job_model.h"
 #include "models/model_directory.h"
 #include "models/peak_memory.h"
 
@@ -77,7 +78,7 @@ MeasuredModel load_measured(const std::string& model, const EmbedOptions& option
   time_queries(*measured.model, dataset.queries, measured.cost);
   time_passages(*measured.model, dataset.corpus, measured.cost);
   measured.cost.memory_bytes = memory.bytes();
-  measured.cost.disk_bytes = bytes_below(resolve_model_path(model));
+  if (names_directory(model)) measured.cost.disk_bytes = bytes_below(resolve_model_path(model));
   return measured;
 }
 

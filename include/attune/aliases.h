@@ -30,6 +30,7 @@ class ATTUNE_PUBLIC AliasedRequest {
   const BaseEmbedding& embedding() const;
   const std::string& model() const;  // "model-..." of a job, else its directory
   // What came of it, by a name of one's own: "hit", "click". At any time, also after done().
+  // Error{kConfig}: a name that is not 1 to 64 bytes of UTF-8, a count below 0.
   void report(const std::string& outcome, std::int64_t count = 1) const;
   void done();  // the first call ends the request's time
 

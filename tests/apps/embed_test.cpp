@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "tests/apps/program.h"
+#include "tests/support/fake_llm_server.h"
 
 namespace attune::test {
 namespace {
@@ -72,6 +73,66 @@ TEST_F(Embed, TellsHowLongItTook) {
   EXPECT_EQ(answer["texts"], 2);
   EXPECT_EQ(answer["dimension"], 32);
   EXPECT_GT(answer["seconds"].get<double>(), 0);
+}
+
+// A server that is scripted: tests/oracles/fake_llm_server.py.
+class EmbedServed : public ProgramTest {
+ protected:
+  EmbedServed() { spit(folder_ / "texts.txt", "one\ntwo\nthree\n"); }
+  Outcome embed(const std::string& model) const {
+    return run({"embed", "--model", model, "--input", "texts.txt", "--output", "v.npy"});
+  }
+  void expect_refused(const std::string& model, int code, const std::string& why) const {
+    const Outcome outcome = embed(model);
+    EXPECT_EQ(outcome.code, code) << outcome.err;
+    EXPECT_NE(outcome.err.find(why), std::string::npos) << outcome.err;
+    EXPECT_FALSE(fs::exists(folder_ / "v.npy")) << "half of the vectors";
+  }
+};
+
+TEST_F(EmbedServed, VectorsComeInSpiteOfErrorsThatPassAndInEitherForm) {
+  std::string as_base64;
+  {
+    const FakeLlmServer server(
+        R"({"script": [{"status": 500}, {"status": 429, "headers": {"Retry-After": "1"}}]})");
+    const auto start = std::chrono::steady_clock::now();
+    const Outcome outcome = embed("openai:m@" + server.url() + "/v1?batch=2");
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(1400));
+    for (const char* told : {"HTTP 500", "HTTP 429", "trying again"})
+      EXPECT_NE(outcome.err.find(told), std::string::npos) << outcome.err;
+    EXPECT_EQ(server.asked().size(), 5u) << "the dimension with two repetitions, two batches";
+    EXPECT_EQ(server.asked()[3]["input"], (Json{"one", "two"}));
+    const Matrix vectors = read_npy(folder_ / "v.npy");
+    EXPECT_EQ(vectors.rows, 3u);
+    EXPECT_EQ(vectors.columns, 4u);
+    as_base64 = slurp(folder_ / "v.npy");
+  }
+  const FakeLlmServer server(R"({"then": {"refuse": ["encoding_format"]}})");
+  ASSERT_EQ(embed("openai:m@" + server.url()).code, 0);
+  EXPECT_EQ(slurp(folder_ / "v.npy"), as_base64) << "as numbers they are the same";
+}
+
+TEST_F(EmbedServed, WhatIsWrongIsToldAndLeavesNothing) {
+  const FakeLlmServer server(
+      R"({"script": [{}, {}, {"dimension": 5}, {"status": 401}], "then": {"status": 503}})");
+  const std::string model = "openai:m@" + server.url() + "/v1";
+  expect_refused(model + "?batch=1", 3, "has 5 numbers, expected 4");
+  expect_refused(model, 2, "the server wants a key: name it with api_key_env");
+  expect_refused(model + "?attempts=1", 1, "HTTP 503 (scripted 503); given up after 1 attempt");
+  expect_refused(model + "?api_key_env=ATTUNE_NO_SUCH_KEY", 2, "ATTUNE_NO_SUCH_KEY (api_key_env)");
+  expect_refused("openai:m@http://127.0.0.1:1/v1?attempts=1", 1,
+                 "http://127.0.0.1:1/v1/embeddings");
+  expect_refused("openai:m", 2, "expected MODEL@https://HOST/v1");
+  EXPECT_EQ(server.asked().size(), 5u) << "the last three asked nobody";
+}
+
+TEST_F(EmbedServed, ModelsWithoutADirectoryAreEvaluated) {
+  write_dataset("test.json", 6);
+  const Outcome outcome =
+      run({"evaluate", "--model", "mock:8", "--dataset", "test.json", "--cost"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("mock:8"), std::string::npos) << outcome.out;
 }
 
 TEST_F(Embed, LineEndsAndEmptyLines) {

@@ -1,6 +1,7 @@
 // `attune jobs`, and what every run leaves in the registry.
 #include <set>
 
+#include "core/database.h"
 #include "tests/apps/program.h"
 
 namespace attune::test {
@@ -79,6 +80,43 @@ TEST_F(Jobs, TwoWorkersDoEachJobOnceAndGoOnAfterOneThatCannotBegin) {
       << job(broken);
 }
 
+TEST_F(Jobs, AWorkerGoesOnAfterAFolderThatIsGoneAHookThatFailsAndAKilledJob) {
+  fs::create_directories(folder_ / "gone");
+  spit(folder_ / "gone" / "tiny.yaml", slurp(folder_ / "tiny.yaml"));
+  const Outcome there = Process(folder_ / "gone", {"jobs", "submit", "tiny.yaml"}, "").wait();
+  ASSERT_EQ(there.code, 0) << there.err;
+  fs::create_directories(folder_ / "home");
+  for (const char* name : {"jobs.sqlite", "configs"})
+    fs::rename(folder_ / "gone" / "home" / name, folder_ / "home" / name);
+  const std::string of_folder = there.out.substr(0, there.out.find('\n'));
+  fs::remove_all(folder_ / "gone");
+  const std::string killed = submit({"output=killed", "train.epochs=4000", "train.max_steps=4000"});
+  const std::string last = submit();
+  // The hook kills no job: it is told of each and fails.
+  const Process worker =
+      start({"jobs", "worker", "--drain", "--hook", "echo $ATTUNE_JOB_STATUS >>ended; exit 3"});
+  for (int i = 0; i < 500 && job(killed)["step"].get<int>() < 1; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  Database registry((folder_ / "home" / "jobs.sqlite").string());
+  const auto process = registry.run("SELECT process FROM jobs WHERE id = ?", {killed});
+  std::istringstream words(std::get<std::string>(process[0][0]));
+  std::string boot, space;
+  pid_t pid = 0;
+  words >> boot >> space >> pid;
+  ASSERT_GT(pid, 1);
+  ::kill(pid, SIGKILL);
+  const Outcome worked = worker.wait();
+  EXPECT_EQ(worked.code, 0) << worked.err;
+  EXPECT_EQ(slurp(folder_ / "ended"), "failed\ninterrupted\nsucceeded\n");
+  EXPECT_NE(worked.err.find("the worker's hook ended with code 3"), std::string::npos)
+      << worked.err;
+  EXPECT_NE(run({"jobs", "events", last}).out.find("hook ended with code 3"), std::string::npos);
+  EXPECT_NE(job(of_folder)["error"].get<std::string>().find("submitted in is gone"),
+            std::string::npos)
+      << job(of_folder);
+  EXPECT_EQ(job(killed)["status"], "interrupted");
+}
+
 TEST_F(Jobs, ARunThatHasNothingToDoIsNoJob) {
   ASSERT_EQ(run({"run", "tiny.yaml"}).code, 0);
   ASSERT_EQ(run({"run", "tiny.yaml"}).code, 0);
@@ -134,6 +172,8 @@ TEST_F(Jobs, AKilledRunIsInterruptedAndGoesOn) {
   EXPECT_EQ(run({"jobs", "cancel", id}).code, 0);
   EXPECT_EQ(run({"jobs", "wait", id}).code, 1);
   EXPECT_EQ(job(id)["status"], "cancelled");
+  const std::string final = run({"jobs", "resume", id}).err;
+  EXPECT_NE(final.find("`attune jobs submit "), std::string::npos) << final;
   EXPECT_EQ(worker.wait().code, 0);
   EXPECT_NE(run({"jobs", "events", id}).out.find("asked to stop"), std::string::npos);
   EXPECT_EQ(run({"jobs", "rm", id}).code, 0);

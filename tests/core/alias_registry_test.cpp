@@ -200,6 +200,44 @@ TEST_F(AliasRegistryTest, ReadersSeeOneVersionWhileOthersSwitch) {
   EXPECT_EQ(hits, 60);
 }
 
+TEST_F(AliasRegistryTest, AnAliasThatGoesWhileItIsReadIsThereWholeOrNot) {
+  const AliasArm a = model("a"), b = model("b", 3);
+  AliasRegistry(path_).set("stays", {a});
+  const std::jthread writer([&](const std::stop_token& stop) {
+    AliasRegistry own(path_);
+    while (!stop.stop_requested()) {
+      own.set("prod", {a});
+      own.set("prod", {a, b});
+      own.remove("prod");
+    }
+  });
+  AliasRegistry aliases(path_);
+  int there = 0;
+  for (int look = 0; look < 1000; ++look) {
+    const auto found = aliases.find("prod");
+    if (found) {
+      ++there;
+      ASSERT_EQ(found->arms.size(), found->previous == 0 ? 1u : 2u);
+      ASSERT_LE(aliases.earlier(*found).size(), 1u);
+    }
+    ASSERT_GE(aliases.list().size(), 1u);
+  }
+  EXPECT_GT(there, 0);
+}
+
+TEST_F(AliasRegistryTest, PathsAreText) {
+  AliasRegistry aliases(path_);
+  EXPECT_NE(message_of([&] {
+              aliases.arm(scratch_ /
+                          "not\xff"
+                          "text");
+            }).find("is not UTF-8"),
+            std::string::npos);
+  write_file_durably(scratch_ / "model-x/attune.json", "{}");
+  EXPECT_EQ(aliases.arm(scratch_ / "model-x").path, scratch_ / "model-x");
+  EXPECT_TRUE(aliases.arm("model-x").path.ends_with("/model-x")) << "a folder, no model's id";
+}
+
 TEST_F(AliasRegistryTest, ARegistryFromBeforeIsBroughtUpToDate) {
   {
     JobRegistry made(path_);

@@ -196,6 +196,25 @@ TEST_F(JobRegistryTest, RefusesWhatItDoesNotKnow) {
             std::string::npos);
 }
 
+TEST_F(JobRegistryTest, HoldsTextAloneAndRefusesWhatItHasNotWritten) {
+  JobRegistry registry(path_);
+  const std::string bytes = "f\xff", id = registry.begin(request()).id;
+  EXPECT_NE(message_of([&] { registry.begin(request(bytes)); }).find("not UTF-8"),
+            std::string::npos);
+  registry.add_event(id, "info", "read " + bytes);
+  registry.end(id, kFailed, bytes + ": no such file");
+  EXPECT_EQ(registry.get(id).error, "f\xef\xbf\xbd: no such file");
+  for (const JobEvent& event : registry.events(id)) EXPECT_NO_THROW(Json(event.message).dump());
+  for (const char* change : {"status = 'asleep'", "command = '[3]'", "command = '[]'"}) {
+    Database(path_).run(std::string("UPDATE jobs SET status = 'failed', command = '[\"run\"]', ") +
+                        change);
+    EXPECT_NE(message_of([&] { registry.get(id); }).find(id), std::string::npos) << change;
+  }
+  EXPECT_TRUE(is_job_id(id));
+  for (const char* other : {"job-", "job-0123456789aB", "model-0123456789abc", "model-minilm"})
+    EXPECT_FALSE(is_job_id(other)) << other;
+}
+
 TEST(ProcessIdentity, KnowsTheLivingFromTheGone) {
   EXPECT_EQ(liveness(this_process()), Liveness::kAlive);
   Scratch scratch;

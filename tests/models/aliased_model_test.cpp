@@ -66,6 +66,9 @@ TEST_F(AliasedModelTest, ASwitchIsSeenByTheNextRequestAndCountedForTheModelThatA
   first.report("hit", 2);
   first.done();
   first.report("hit");
+  for (const std::string& name : {std::string(), std::string(65, 'x'), std::string("\xff")})
+    EXPECT_THROW(first.report(name), Error) << "it could not be told as JSON";
+  EXPECT_THROW(first.report("hit", -1), Error);
   prod.flush();
   EXPECT_EQ(counted(old_).requests, 1);
   EXPECT_GT(counted(old_).microseconds, 0);

@@ -9,10 +9,12 @@
 #include <attune/vector_store_index.h>
 #include <gtest/gtest.h>
 
+#include "core/alias_registry.h"
 #include "core/durable.h"
 #include "core/error.h"
 #include "data/generation/generate_config.h"
 #include "models/mock_embedding.h"
+#include "models/model_directory.h"
 #include "retrieval/evaluation.h"
 #include "tests/core/scratch.h"
 #include "tests/support/fake_embedding.h"
@@ -66,6 +68,20 @@ TEST_F(ResolveTest, RefusalsSayWhatToType) {
     return message_of(kind, [&] { resolve_embed_model(name, options); });
   };
   EXPECT_NE(told(ErrorKind::kData, "no-such-model").find("openai:MODEL@"), std::string::npos);
+  // What was tried is named, with what may have been meant.
+  EXPECT_NE(told(ErrorKind::kData, "prodd").find("aliases (there are none)"), std::string::npos);
+  const std::string id = "job-0123456789ab";
+  EXPECT_NE(told(ErrorKind::kConfig, id).find("no job '" + id + "': there is no " + home_.path()),
+            std::string::npos);
+  AliasRegistry aliases;
+  aliases.set("prod", {aliases.arm(kTinyBert)});
+  EXPECT_NE(told(ErrorKind::kData, "prodd").find("jobs.sqlite (did you mean prod?)"),
+            std::string::npos);
+  EXPECT_NE(told(ErrorKind::kConfig, "model-0123456789ab").find("`attune jobs list`"),
+            std::string::npos);
+  EXPECT_NE(message_of(ErrorKind::kConfig, [] { resolve_model_path("mock:8"); })
+                .find("'mock:8' has no directory"),
+            std::string::npos);
   EXPECT_NE(told(ErrorKind::kConfig, "https://h/v1").find("openai:MODEL@"), std::string::npos);
   EXPECT_NE(told(ErrorKind::kConfig, "mock:eight").find("mock:8"), std::string::npos);
   told(ErrorKind::kConfig, "openai:m");  // no server is meant by itself
@@ -78,6 +94,14 @@ TEST_F(ResolveTest, RefusalsSayWhatToType) {
     options.precision = "bf16";
     EXPECT_NE(told(ErrorKind::kConfig, name, options).find("precision"), std::string::npos);
   }
+  // Nothing that is given is passed over.
+  EmbedOptions options;
+  options.query_prompt = "query: ";
+  EXPECT_NE(told(ErrorKind::kConfig, kTinyBert, options).find("override_prompts"),
+            std::string::npos);
+  options = {};
+  options.max_length = -1;
+  told(ErrorKind::kConfig, kTinyBert, options);
 }
 
 TEST_F(ResolveTest, DefaultIsWhatTheUserChose) {

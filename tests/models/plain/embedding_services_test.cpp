@@ -136,6 +136,14 @@ TEST(EmbeddingBatches, ErrorsAreToldCountedAndThrown) {
   EXPECT_EQ(usage.requests, 1);
   EXPECT_EQ(usage.tokens, 7);
   EXPECT_GT(usage.seconds, 0);
+
+  struct Throwing : EmbeddingCallback {  // not even a std::exception
+    void on_embedding_start(const EmbeddingStart&) override { throw 7; }
+  };
+  model.add_callback(std::make_shared<Throwing>());
+  EXPECT_THROW(model.get_text_embedding("good"), int);
+  EXPECT_EQ(heard->ends.size(), 3u);
+  EXPECT_EQ(model.usage().failures, 2);
   message_of(ErrorKind::kConfig, [&] { model.add_callback(nullptr); });
   message_of(ErrorKind::kConfig, [&] { model.use({.callbacks = {nullptr}}); });
   message_of(ErrorKind::kConfig, [&] { model.use({.embed_batch_size = -1}); });
@@ -272,6 +280,8 @@ TEST(Embeddings, AreComparedInThreeWays) {
   EXPECT_DOUBLE_EQ(similarity(zero, zero), 0);
   EXPECT_DOUBLE_EQ(similarity(a, b, SimilarityMode::kDotProduct), 50);
   EXPECT_DOUBLE_EQ(similarity(a, b, SimilarityMode::kEuclidean), -5);
+  const std::vector<float> unknown = {NAN, 0};
+  EXPECT_TRUE(std::isnan(similarity(a, unknown))) << "0 would hide it";
   message_of(ErrorKind::kConfig, [&] { similarity(a, three); });
 }
 
@@ -289,6 +299,19 @@ TEST(Embeddings, ComeInFutures) {
   EXPECT_EQ(batch.get()[4], 2);
   EXPECT_EQ(queries.get()[1], 3);
   EXPECT_THROW(bad.get(), Error);
+}
+
+TEST(TaskPool, WhatATaskHeldMayHandInATask) {
+  TaskPool pool(1);
+  std::atomic<bool> done{false};
+  struct Last {
+    ~Last() { handed_in(); }
+    std::function<void()> handed_in;
+  };
+  auto last = std::make_shared<Last>();
+  last->handed_in = [&] { pool.submit([&] { done = true; }); };
+  pool.submit([last = std::move(last)] {});
+  while (!done) std::this_thread::yield();
 }
 
 TEST(TaskPool, RunsAtMostSoManyAtATime) {
