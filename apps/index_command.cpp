@@ -74,20 +74,28 @@ void tell(const Arguments& arguments, const std::string& place, const IndexChang
                          " texts embedded\n"));
     return;
   }
-  const Json answer = {{"status", "succeeded"},          {"index", place},
+  const Json answer = {{"status", "succeeded"},          {"index", shown},
                        {"nodes", index.size()},          {"added", changes.added},
                        {"changed", changes.changed},     {"removed", changes.removed},
                        {"unchanged", changes.unchanged}, {"embedded", changes.embedded}};
   write_stdout(answer.dump() + "\n");
 }
 
-// On one line, at most so many characters.
+// On one line, at most so many characters, and nothing that a terminal would obey: texts and ids
+// come from documents.
 std::string shortened(const std::string& text, std::size_t most) {
   std::string line;
-  for (const char c : text) {
-    const bool begins_character = (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    if (line.size() >= most && begins_character) return line + "...";
-    line += c == '\n' || c == '\r' || c == '\t' ? ' ' : c;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (line.size() >= most && (c & 0xC0) != 0x80) return line + "...";
+    // U+0000 to U+001F, U+007F, and as two bytes U+0080 to U+009F.
+    const bool is_long_control =
+        c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (c < 0x20 || c == 0x7F || is_long_control)
+      line += ' ';
+    else
+      line += text[i];
+    i += is_long_control ? 1 : 0;
   }
   return line;
 }
@@ -133,6 +141,7 @@ void index_add_command(const Arguments& arguments, const RunConfig&) {
   const std::string& place = arguments.positionals()[0];
   const std::vector<TextNode> nodes = read_nodes(arguments.value("--input"));
   const IndexSpace space = IndexStorage::at(place)->held().space;
+  install_stop_signals();
   const NamedModel named = load_model(arguments, &space);
   auto index = VectorStoreIndex::load(place, named.model, named.options);
   const IndexChanges changes = index.refresh(nodes);
@@ -162,7 +171,8 @@ void index_search_command(const Arguments& arguments, const RunConfig&) {
     for (const NodeWithScore& hit : found[i]) {
       char score[32];
       std::snprintf(score, sizeof score, "%.4f", hit.score);
-      text += str_cat(score, "  ", hit.node.id, "  ", shortened(hit.node.text, 100), "\n");
+      text += str_cat(score, "  ", shortened(hit.node.id, 100), "  ", shortened(hit.node.text, 100),
+                      "\n");
     }
     write_stdout(text);
   }

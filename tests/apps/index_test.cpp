@@ -58,6 +58,13 @@ TEST_F(IndexCommand, BuildsAddsSearchesAndVerifies) {
   EXPECT_NE(many.out.find("query: where is item 2 kept?"), std::string::npos) << many.out;
   EXPECT_EQ(std::count(many.out.begin(), many.out.end(), '\n'), 22);
 
+  // What is in a document does not reach the terminal's controls.
+  const Json odd = {{"id", "one\nid\x1b[2J"}, {"text", "a\ttext\r\xc2\x9b[2J"}};
+  spit(folder_ / "odd.jsonl", odd.dump() + "\n");
+  run({"index", "build", "odd", "--model", kTinyModel, "--input", "odd.jsonl", "--device", "cpu"});
+  const std::string shown = run({"index", "search", "odd", "x", "--device", "cpu"}).out;
+  EXPECT_EQ(shown.substr(shown.find("  ")), "  one id [2J  a text  [2J\n");
+
   const Outcome sound = run({"index", "verify", "idx", "--json"});
   EXPECT_EQ(sound.code, 0) << sound.err;
   EXPECT_EQ(sound.last_line()["nodes"], 25);
@@ -116,6 +123,7 @@ TEST_F(IndexCommand, MistakesAreToldWithTheirRemedy) {
            {{"index", "search", "idx", "x", "--max-length", "8"}, 2, "of --model"},
            {{"index", "serach", "idx", "x"}, 2, "index search"},
            {{"index", "verify", "nowhere"}, 3, "there is no index"},
+           {{"index", "verify", ""}, 2, "the place of an index is empty"},
            {{"index", "add", "idx", "--input", "bad.jsonl"}, 3, "bad.jsonl:1"},
            {{"index", "build", "new", "--model", kTinyModel}, 3, "--input FILE"},
            {{"index", "build", "idx", "--model", kTinyModel, "--input", "empty.jsonl"},
