@@ -126,7 +126,7 @@ void index_build_command(const Arguments& arguments, const RunConfig&) {
     nodes = IndexStorage::at(place)->nodes();
   }
   if (nodes.empty())
-    throw_error(ErrorKind::kData, arguments.value("--input", place),
+    throw_error(ErrorKind::kData, arguments.value("--input", IndexStorage::at(place)->place()),
                 ": there is nothing in it to be indexed");
   install_stop_signals();
   NamedModel named = load_model(arguments, nullptr);

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "core/alias_registry.h"
+#include "core/error.h"
+#include "core/postgres_place.h"
 #include "core/shortened.h"
 
 namespace attune {
@@ -34,6 +36,18 @@ std::vector<std::string> wrong_candidates(const EvaluateConfig& evaluate) {
     wrong.push_back("holds " + std::to_string(evaluate.candidates.size()) +
                     " models: at most 20, for with more chance has too much to choose from");
   return wrong;
+}
+
+std::vector<std::string> wrong_place(const std::string& directory) {
+  if (!PostgresPlace::is_one(directory)) return {};
+  try {
+    if (PostgresPlace::parse(directory).shown == directory) return {};
+  } catch (const Error& error) {
+    return {error.what()};
+  }
+  return {
+      "index.directory holds a password, which would stand in the run's files and travel with its "
+      "artifact: leave it out, and give PGPASSWORD or ~/.pgpass"};
 }
 
 }  // namespace
@@ -136,6 +150,7 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
     add("index",
         "'index' holds the finetuned model's vectors and needs 'train'; `attune index build` takes "
         "models that are there already");
+  for (const std::string& wrong : wrong_place(index.directory)) add("index.directory", wrong);
   if (has_index && index.passages.empty() && !has_generate && data.test.empty())
     add("index", "'index' has no passages: give index.passages, data.test, or documents");
   if (has_integrate && !has_train)

@@ -10,7 +10,8 @@ std::shared_ptr<IndexStorage> IndexStorage::at(const std::string& place) {
   if (place.empty())
     throw_error(ErrorKind::kConfig,
                 "the place of an index is empty: give a folder, or postgresql://...");
-  if (is_postgres_place(place)) return std::make_shared<PostgresStorage>(place);
+  if (PostgresPlace::is_one(place))
+    return std::make_shared<PostgresStorage>(PostgresPlace::parse(place));
   return std::make_shared<FolderStorage>(place);
 }
 

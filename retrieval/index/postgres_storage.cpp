@@ -19,58 +19,11 @@ namespace {
 
 using Kind = PostgresTransaction::Kind;
 
-constexpr const char* kDefaultSchema = "attune_index";
-constexpr std::size_t kLongestName = 63;  // bytes; PostgreSQL cuts longer ones without a word
 // Asked for beside the k best: what the server's rounding puts on the wrong side of the k-th.
 constexpr int kMargin = 32;
 constexpr int kMostCandidates = 1000;  // of pgvector's HNSW
 constexpr int kTurns = 10;
 constexpr std::size_t kBlockBytes = std::size_t{64} << 20;  // of texts that are sent at a time
-
-// What a place says. `shown`: without the password, for messages; it is good for commands where
-// PGPASSWORD or ~/.pgpass has that.
-struct Address {
-  std::string url, shown, schema;
-};
-
-Address address_of(const std::string& place) {
-  const std::size_t begin = place.find("://") + 3;
-  const std::size_t hash = std::min(place.find('#'), place.size());
-  // As libpq reads it: user and password stand before the first /, whatever they hold.
-  const std::string authority = place.substr(begin, place.find('/', begin) - begin);
-  const std::size_t at = authority.rfind('@');
-  if (at != std::string::npos && hash < begin + at)
-    throw_error(ErrorKind::kConfig, place.substr(0, begin),
-                "...: a # stands before the @; in a user's name or a password write it as %23");
-  Address address{place.substr(0, hash), place.substr(0, begin), kDefaultSchema};
-  std::size_t rest = begin;
-  if (at != std::string::npos) {
-    address.shown += authority.substr(0, std::min(authority.find(':'), at)) + "@";
-    rest = begin + at + 1;
-  }
-  const std::size_t question = std::min(place.find('?', rest), hash);
-  address.shown += place.substr(rest, question - rest);
-  char separator = '?';
-  for (std::size_t i = question; i < hash;) {
-    const std::size_t next = std::min(place.find('&', i + 1), hash);
-    const std::string option = place.substr(i + 1, next - i - 1);
-    const std::string key = option.substr(0, option.find('='));
-    // Who writes a key in percents may hide the same word.
-    if (key != "password" && key != "sslpassword" && key.find('%') == std::string::npos)
-      address.shown += std::exchange(separator, '&') + option;
-    i = next;
-  }
-  address.shown += place.substr(hash);
-  if (hash == place.size()) return address;
-  address.schema = place.substr(hash + 1);
-  const std::string& name = address.schema;
-  if (name.empty() || name.size() > kLongestName || name.find('\0') != std::string::npos ||
-      find_invalid_utf8(name) != std::string::npos || name.starts_with("pg_"))
-    throw_error(ErrorKind::kConfig, address.shown,
-                ": the name of an index is what follows #: 1 to ", kLongestName,
-                " bytes of UTF-8 that do not begin with 'pg_'");
-  return address;
-}
 
 void check_characters(std::span<const TextNode> nodes, const std::string& place) {
   for (const TextNode& node : nodes)
@@ -162,14 +115,8 @@ std::vector<NodeWithScore> best(std::vector<PostgresNode> proposals, std::span<c
 
 }  // namespace
 
-bool is_postgres_place(std::string_view place) {
-  return place.starts_with("postgresql://") || place.starts_with("postgres://");
-}
-
-PostgresStorage::PostgresStorage(const std::string& place)
-    : place_(address_of(place).shown),
-      schema_(address_of(place).schema),
-      server_(address_of(place).url, place_) {}
+PostgresStorage::PostgresStorage(const PostgresPlace& place)
+    : place_(place.shown), schema_(place.schema), server_(place.url, place.shown) {}
 
 template <class Body>
 auto PostgresStorage::read(const Body& body) const {

@@ -13,20 +13,16 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
 
 #include "core/postgres.h"
+#include "core/postgres_place.h"
 #include "retrieval/index/index_storage.h"
 
 namespace attune {
 
-bool is_postgres_place(std::string_view place);
-
 class PostgresStorage : public IndexStorage {
  public:
-  // postgresql://USER@HOST:PORT/DATABASE?OPTIONS#INDEX; INDEX is the name of the schema, without it
-  // "attune_index". Error{kConfig}: no such name, or a # in a password.
-  explicit PostgresStorage(const std::string& place);
+  explicit PostgresStorage(const PostgresPlace& place);
 
   const std::string& place() const override { return place_; }
   Held held() const override;

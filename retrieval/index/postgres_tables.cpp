@@ -197,6 +197,10 @@ void PostgresTables::make_neighbours(const PostgresManifest& manifest) {
     throw_error(ErrorKind::kData, place_, ": approximate search takes vectors of ",
                 kWidestNeighbours, " numbers (pgvector's HNSW), the model's have ",
                 manifest.space.dimension, "; leave it out, or keep the index in a folder");
+  if (transaction_.run("SELECT 1::text FROM pg_am WHERE amname = 'hnsw'").empty())
+    throw_error(ErrorKind::kResources, place_,
+                ": the server's pgvector has no HNSW, which came with 0.5.0: as the database's "
+                "owner run ALTER EXTENSION vector UPDATE; or leave approximate search out");
   const std::string name = str_cat("neighbours_", manifest.node_table);
   transaction_.run(
       "CREATE INDEX " + transaction_.quoted_name(name) + " ON " + nodes_of(manifest) +

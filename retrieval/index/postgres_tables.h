@@ -49,7 +49,8 @@ class PostgresTables {
   void make_schema();
   void make_nodes(const PostgresManifest& manifest);
   void drop_other_nodes(const PostgresManifest& manifest);  // tables of former generations
-  void make_neighbours(const PostgresManifest& manifest);   // the index of approximate search
+  // The index of approximate search. Error{kResources}: a pgvector without it.
+  void make_neighbours(const PostgresManifest& manifest);
   void drop_neighbours(const PostgresManifest& manifest);
   bool has_neighbours(const PostgresManifest& manifest);
 

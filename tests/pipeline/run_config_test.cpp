@@ -147,9 +147,18 @@ TEST(RunConfig, RefusesWhatDoesNotFitTogether) {
       {kHead + kModel +
            "data: {train: t, test: t}\ntrain: {}\nevaluate: {searches: [index, index]}\n",
        "twice"},
+      {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\n" +
+           "index: {directory: 'postgresql://me:sesame@host/db'}\n",
+       "PGPASSWORD"},
+      {kHead + kModel + "data: {train: t, test: t}\ntrain: {}\n" +
+           "index: {directory: 'postgresql://me:sesame@host/db#pg_x'}\n",
+       "the name of an index"},
   };
-  for (const auto& [text, said] : cases)
-    EXPECT_NE(refusal(text).find(said), std::string::npos) << text << "-> " << refusal(text);
+  for (const auto& [text, said] : cases) {
+    const std::string told = refusal(text);
+    EXPECT_NE(told.find(said), std::string::npos) << text << "-> " << told;
+    EXPECT_EQ(told.find("sesame"), std::string::npos) << told;
+  }
 }
 
 TEST(RunConfig, RefusesSettingsOfALossThatContradict) {

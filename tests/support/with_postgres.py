@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """with_postgres.py COMMAND [ARGUMENT...]: runs the command beside a PostgreSQL server with pgvector of its own.
 
-ATTUNE_POSTGRES is the address of a database with the extension, ATTUNE_POSTGRES_BARE that of one without. The server is the one
-of requirements/postgres.txt in .venv/postgres; it listens in a temporary folder alone, and goes with it. 77: there is
-none (scripts/setup --peers installs it).
+ATTUNE_POSTGRES is the address of a database with the extension, ATTUNE_POSTGRES_BARE that of one without, ATTUNE_POSTGRES_OLD
+that of one whose extension has no HNSW, as pgvector before 0.5. The server is that of requirements/postgres.txt in
+.venv/postgres; it listens in a temporary folder alone, and goes with it. 77: there is none (scripts/setup --peers installs it).
 """
 
 import os
@@ -57,9 +57,18 @@ def main():
                 time.sleep(0.1)
             subprocess.run([*psql, "-c", "CREATE DATABASE bare"], check=True)
             subprocess.run([*psql, "-c", "CREATE EXTENSION vector"], check=True)
+            subprocess.run([*psql, "-c", "CREATE DATABASE old"], check=True)
+            without_hnsw = "CREATE EXTENSION vector; ALTER EXTENSION vector DROP ACCESS METHOD hnsw; " + "".join(
+                f"ALTER EXTENSION vector DROP OPERATOR {kind} vector_{name}_ops USING hnsw; "
+                for kind in ("CLASS", "FAMILY")
+                for name in ("l2", "ip", "cosine")
+            )
+            drop = "DROP ACCESS METHOD hnsw CASCADE"
+            subprocess.run([*psql[:-1], address % "old", "-c", without_hnsw, "-c", drop], **quiet)
             environment = os.environ | {
                 "ATTUNE_POSTGRES": address % "postgres",
                 "ATTUNE_POSTGRES_BARE": address % "bare",
+                "ATTUNE_POSTGRES_OLD": address % "old",
             }
             return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
         finally:
