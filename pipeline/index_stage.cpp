@@ -26,20 +26,20 @@ std::string index_directory(const RunConfig& config) {
   return config.index.directory.empty() ? config.output + "/index" : config.index.directory;
 }
 
-// Whether the index is still what the stage left.
-bool is_untouched(const IndexStorage& index, const std::string& state) {
+}  // namespace
+
+std::string index_damage(const RunConfig& config, const StageRecord& record) {
+  const auto index = IndexStorage::at(index_directory(config));
   try {
-    if (index.state() != state) return false;
-    index.verify();
-    return true;
+    if (index->state() != record.result.value("manifest", ""))
+      return index->place() + " was changed by something else";
+    index->verify();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kData) throw;
-    log_info(str_cat(error.what(), ": 'index' runs again"));
-    return false;
+    return error.what();
   }
+  return "";
 }
-
-}  // namespace
 
 StageInputs index_inputs(const RunConfig& config) {
   StageInputs inputs;
@@ -57,10 +57,13 @@ std::string index_stage(const RunConfig& config, const StopRequested& stop) {
                     passages = passages_path(config);
   const auto storage = IndexStorage::at(directory);
   StageRecord record("index", index_inputs(config));
-  if (const auto last = current_stage_record(config.output, record.stage, record.inputs);
-      last && is_untouched(*storage, last->result.value("manifest", ""))) {
-    log_info("index: unchanged, not run again");
-    return last->result.value("told", "");
+  if (const auto last = current_stage_record(config.output, record.stage, record.inputs)) {
+    const std::string damage = index_damage(config, *last);
+    if (damage.empty()) {
+      log_info("index: unchanged, not run again");
+      return last->result.value("told", "");
+    }
+    log_info("index: runs again: " + damage);
   }
   EmbedOptions embed;
   embed.device = config.device;

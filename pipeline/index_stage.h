@@ -11,6 +11,9 @@ namespace attune {
 
 StageInputs index_inputs(const RunConfig& config);
 
+// Why the index is not what the stage left; "": it is.
+std::string index_damage(const RunConfig& config, const StageRecord& record);
+
 // Needs the artifact of the train stage. What is in the index already and has not changed is not
 // embedded again; behind a query-only adapter, whose documents are its base's, an index of the base
 // stays as it is. Returns one sentence for the user.

@@ -18,6 +18,11 @@ namespace fs = std::filesystem;
 
 std::string evaluation_path(const RunConfig& config) { return config.output + "/evaluation.json"; }
 
+// The copy of a model that an alias leads to.
+std::string place_of(const RunConfig& config, const Fingerprint& artifact) {
+  return config.output + "/integrated/" + artifact.substr(0, 16);
+}
+
 // The model alone, or beside what the alias leads to most of all.
 std::vector<AliasArm> arms_of(const IntegrateConfig& config, AliasArm model,
                               const std::optional<AliasVersion>& now) {
@@ -76,11 +81,28 @@ StageInputs integrate_inputs(const RunConfig& config) {
   return inputs;
 }
 
+std::string integrate_damage(const RunConfig& config, const StageRecord& record) {
+  if (!record.result.contains("version")) return "";  // it was kept out
+  const std::string& alias = config.integrate.alias;
+  const std::string path = JobRegistry::default_path();
+  const auto now = file_exists(path) ? AliasRegistry(path).find(alias) : std::nullopt;
+  if (!now) return "there is no alias " + alias;
+  const std::string kept = place_of(config, record.inputs.files.at("artifact"));
+  for (const AliasArm& arm : now->arms)
+    if (arm.path == fs::absolute(kept).lexically_normal() && !file_exists(kept + "/attune.json"))
+      return str_cat("alias ", alias, " leads to ", kept, ", which is gone");
+  return "";
+}
+
 std::string integrate_stage(const RunConfig& config) {
   StageRecord record("integrate", integrate_inputs(config));
   if (const auto last = current_stage_record(config.output, record.stage, record.inputs)) {
-    log_info("integrate: unchanged, not run again");
-    return last->result.value("told", "");
+    const std::string damage = integrate_damage(config, *last);
+    if (damage.empty()) {
+      log_info("integrate: unchanged, not run again");
+      return last->result.value("told", "");
+    }
+    log_info("integrate: runs again: " + damage);
   }
   const std::string& alias = config.integrate.alias;
   std::string told;
@@ -89,8 +111,7 @@ std::string integrate_stage(const RunConfig& config) {
                    ": left as it is, and so is the index: the model is not shown to be better than "
                    "its base (integrate.if_better)\n");
   } else {
-    const std::string kept =
-        config.output + "/integrated/" + record.inputs.files["artifact"].substr(0, 16);
+    const std::string kept = place_of(config, record.inputs.files["artifact"]);
     keep_model(config.output + "/artifact", kept);
     AliasRegistry registry;
     const AliasVersion version =

@@ -23,6 +23,10 @@ bool is_kept_out(const RunConfig& config);
 
 StageInputs integrate_inputs(const RunConfig& config);
 
+// Why the alias is not what the stage left: it is not there, or the copy that it leads to is gone.
+// "" where all is well, also where it was led elsewhere or rolled back since: that stays.
+std::string integrate_damage(const RunConfig& config, const StageRecord& record);
+
 // Needs the artifact, and with integrate.if_better the evaluation. The alias leads to a copy of the
 // artifact, OUTPUT/integrated/FINGERPRINT: the next training replaces the artifact, and must not
 // change what is in use; and `attune alias rollback` finds the old one. Returns a sentence for the

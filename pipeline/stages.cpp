@@ -23,6 +23,8 @@ StageForecast forecast(const Stage& stage, const RunConfig& config) {
   if (!last->finished) return {stage.name, "runs", "it was begun and not finished: it goes on"};
   if (const std::string damaged = last->damaged_output(config.output); !damaged.empty())
     return {stage.name, "runs", damaged + " is not what it wrote"};
+  if (const std::string damage = stage.damage ? stage.damage(config, *last) : ""; !damage.empty())
+    return {stage.name, "runs", damage};
   return {stage.name, "current", "nothing has changed since it ran"};
 }
 
@@ -79,15 +81,16 @@ const std::vector<Stage>& stages() {
        index_inputs,
        [](const RunConfig& config, const StopRequested& stop) {
          return index_stage(config, stop) + "\n";
-       }},
+       },
+       index_damage,
+       true},
       {"integrate",
        "section 'integrate'",
        {"train", "evaluate"},
        [](const RunConfig& config) { return config.has_integrate; },
        integrate_inputs,
-       [](const RunConfig& config, const StopRequested&) {
-         return integrate_stage(config) + "\n";
-       }},
+       [](const RunConfig& config, const StopRequested&) { return integrate_stage(config) + "\n"; },
+       integrate_damage},
       {"report",
        "section 'report' or 'evaluate'",
        {"generate", "train", "evaluate"},
@@ -107,17 +110,26 @@ std::vector<StageForecast> explain(const RunConfig& config) {
   std::vector<StageForecast> forecasts;
   std::set<std::string> running;
   for (const Stage& stage : stages()) {
-    if (!stage.is_wanted(config)) {
+    const bool waits_for_verdict = stage.is_for_better && config.has_integrate &&
+                                   config.integrate.if_better && running.contains("evaluate");
+    RunConfig assumed = config;
+    if (waits_for_verdict) assumed.integrate.if_better = false;
+    if (!stage.is_wanted(assumed)) {
       forecasts.push_back({stage.name, "absent", "there is no " + stage.asked_by});
       continue;
     }
+    StageForecast found{stage.name, "runs", "it has not run in " + config.output};
     std::string before;
     for (const std::string& name : stage.inputs_from)
       if (running.contains(name)) before = name;
-    forecasts.push_back(before.empty()
-                            ? forecast(stage, config)
-                            : StageForecast{stage.name, "runs", "because " + before + " runs"});
-    if (forecasts.back().status == "runs") running.insert(stage.name);
+    if (before.empty())
+      found = forecast(stage, config);
+    else if (read_stage_record(config.output, stage.name))
+      found.reason = "unless " + before + " makes the same again";
+    if (waits_for_verdict && found.status == "runs")
+      found.reason += ", if the model is better than its base";
+    forecasts.push_back(found);
+    if (found.status == "runs") running.insert(stage.name);
   }
   return forecasts;
 }

@@ -20,6 +20,11 @@ struct Stage {
   StageInputs (*inputs)(const RunConfig&);
   // Does nothing where it is current. Returns what to tell the user at the end of the run.
   std::string (*run)(const RunConfig&, const StopRequested&);
+  // Of a stage that leaves more than its record's outputs, an index or an alias: what of it is not
+  // as it left it; "": all is.
+  std::string (*damage)(const RunConfig&, const StageRecord&) = nullptr;
+  // With integrate.if_better `evaluate` decides whether it is wanted.
+  bool is_for_better = false;
 };
 
 const std::vector<Stage>& stages();
@@ -32,7 +37,7 @@ struct StageForecast {
 };
 
 // Nothing is run or written. What a stage reads of one that runs first is not known before: it is
-// said to run, too, and does not if that one makes the same once more.
+// said to run unless that one makes the same once more, or if the model turns out better.
 std::vector<StageForecast> explain(const RunConfig& config);
 
 }  // namespace attune

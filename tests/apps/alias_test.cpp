@@ -71,10 +71,27 @@ TEST_F(Alias, MistakesAreNamed) {
   EXPECT_TRUE(holds(refusal({"alias", "set", "prod", kTinyModel, "--weight", "9x"}), "9x"));
   EXPECT_TRUE(holds(refusal({"alias", "set", "prod", kTinyModel, kTinyModel}), "--weight once"));
   EXPECT_TRUE(holds(refusal({"alias", "show", "prod"}), "no alias 'prod'"));
+  EXPECT_TRUE(holds(refusal({"alias", "set", "prod", "mock:8"}), "'mock:8' has no directory"));
   ASSERT_EQ(run({"alias", "set", "prod", kTinyModel}).code, 0);
   EXPECT_TRUE(holds(refusal({"alias", "rollback", "prd"}), "did you mean prod"));
   fs::create_directories(folder_ / "prod");
   EXPECT_TRUE(holds(refusal({"inspect", "prod"}), "say alias:prod or local:prod"));
+}
+
+TEST_F(Alias, IsSetToFoldersAndToWhatAnotherLeadsTo) {
+  fs::copy(kTinyModel, folder_ / "model-x", fs::copy_options::recursive);
+  write_config("tiny.yaml", "  max_steps: 2\n");
+  ASSERT_EQ(run({"train", "tiny.yaml"}).code, 0);
+  const std::string model = run({"jobs", "list", "--json"}).last_line()[0]["model_id"];
+  ASSERT_EQ(run({"alias", "set", "candidate", model}).code, 0);
+  EXPECT_EQ(run({"alias", "set", "prod", "candidate"}).out, "prod  " + model + "\n")
+      << "by the id of its model, as the other";
+  EXPECT_EQ(run({"alias", "set", "prod", "prod"}).out, "prod  " + model + "\n");
+  const Outcome folder = run({"alias", "set", "prod", "model-x"});
+  EXPECT_EQ(folder.code, 0) << folder.err;
+  ASSERT_EQ(run({"alias", "set", "prod", "model-x", model, "--weight", "9", "--weight", "1"}).code,
+            0);
+  EXPECT_TRUE(holds(refusal({"alias", "set", "candidate", "prod"}), "an alias of 2 models"));
 }
 
 // The eight steps; what is run again shows in the times of the stages' files.
@@ -103,8 +120,16 @@ class EightSteps : public Alias {
     all.insert(all.end(), changes.begin(), changes.end());
     return all;
   }
-  // The stages that were run, in the table's order.
-  std::string run_again(const std::vector<std::string>& changes) {
+  // The stages that were run, in the table's order; with `said`, those that --explain told before.
+  std::string run_again(const std::vector<std::string>& changes, std::string* said = nullptr) {
+    if (said != nullptr) {
+      std::vector<std::string> asked = words(changes);
+      asked.insert(asked.end(), {"--explain", "--json"});
+      said->clear();
+      for (const Json& stage : run(asked).last_line()["stages"])
+        if (stage["status"] == "runs")
+          *said += (said->empty() ? "" : " ") + stage["stage"].get<std::string>();
+    }
     const Outcome outcome = run(words(changes));
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     std::string ran;
@@ -144,12 +169,38 @@ TEST_F(EightSteps, RunOnceAndThenOnlyWhatDependsOnAChange) {
   EXPECT_EQ(prod(), first);
 }
 
+TEST_F(EightSteps, WhatIsGoneIsMadeAgainAsExplained) {
+  const std::string all = "integrate.if_better=false";
+  std::string said;
+  run_again({all}, &said);
+  EXPECT_EQ(said, "generate check train evaluate index integrate report");
+  const std::string first = prod();
+  fs::remove_all(folder_ / "out" / "index");
+  EXPECT_EQ(run_again({all}, &said), "index");
+  EXPECT_EQ(said, "index");
+  ASSERT_EQ(run({"alias", "rm", "prod"}).code, 0);
+  EXPECT_EQ(run_again({all}, &said), "integrate");
+  EXPECT_EQ(said, "integrate");
+  EXPECT_EQ(prod(), first);
+  fs::remove_all(folder_ / "out" / "integrated");
+  EXPECT_EQ(run_again({all}, &said), "integrate");
+  EXPECT_EQ(said, "integrate");
+  embedded("prod");
+  EXPECT_EQ(run_again({all}, &said), "");
+  EXPECT_EQ(said, "");
+}
+
 TEST_F(EightSteps, AModelThatIsNotBetterIsNeitherIndexedNorIntegrated) {
   const std::string ran = run_again({});  // two steps of a tiny model show nothing
   EXPECT_EQ(ran, "generate check train evaluate integrate report");
   EXPECT_EQ(prod(), "");
   EXPECT_FALSE(fs::exists(folder_ / "out" / "index"));
   EXPECT_EQ(run_again({}), "");
+  std::vector<std::string> asked = words({"evaluate.k=[1, 2]"});
+  asked.push_back("--explain");
+  const std::string told = run(asked).out;  // another verdict may come
+  EXPECT_TRUE(holds(told, "index     runs     it has not run in out, if the model is better"))
+      << told;
   const std::string wrong =
       refusal(words({"model.base=prod", "evaluate.baselines=[bm25]", "integrate.weight=0"}));
   EXPECT_TRUE(holds(wrong, "integrate.weight")) << wrong;
