@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "data/generation/application_llm.h"
 #include "data/generation/default_llm.h"
 
 namespace attune {
@@ -142,12 +143,14 @@ void Settings::remove_callback(const std::shared_ptr<EmbeddingCallback>& callbac
 
 void Settings::set_llm(const std::string& model) { set_default_llm(model); }
 
+void Settings::set_llm(std::shared_ptr<LanguageModel> model) { set_default_llm(std::move(model)); }
+
 std::string Settings::llm() { return default_llm_name(); }
 
 void Settings::reset() {
   choose(std::make_shared<Choice>("default", EmbedOptions()));
   process().callbacks->change([](auto& all) { all.clear(); });
-  set_default_llm("");
+  set_default_llm(std::string());
 }
 
 Settings::Scope::Scope(Component component, std::shared_ptr<const BaseEmbedding> model)

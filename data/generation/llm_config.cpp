@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "data/generation/application_llm.h"
+
 namespace attune {
 namespace {
 
@@ -12,7 +14,8 @@ constexpr std::string_view kNameOfVariable = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456
 // None of the messages repeats a value: it might be a key in the wrong place.
 std::vector<LlmConfig::Mistake> LlmConfig::mistakes() const {
   std::vector<Mistake> out;
-  if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://"))
+  if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://") &&
+      url != kApplicationLlm)
     out.push_back({"url", "begins with neither http:// nor https://"});
   if (url.find_first_of("@?# ") != std::string::npos)
     out.push_back({"url",

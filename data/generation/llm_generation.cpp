@@ -16,6 +16,7 @@
 #include "core/progress.h"
 #include "core/request_pace.h"
 #include "data/generation/answer_journal.h"
+#include "data/generation/application_llm.h"
 #include "data/generation/llm_openai.h"
 #include "data/generation/question_parser.h"
 #include "data/generation/question_prompt.h"
@@ -310,7 +311,10 @@ GenerationOutcome generate_with_llm(const Passages& passages, const LlmConfig& c
   std::unique_ptr<LLM> server;
   return generate(
       [&]() -> LLM& {
-        server = std::make_unique<OpenAILike>(config);
+        if (config.url == kApplicationLlm)
+          server = make_application_llm(config.model);
+        else
+          server = std::make_unique<OpenAILike>(config);
         return *server;
       },
       passages, config, questions_per_passage, journal_path, seed, stop);

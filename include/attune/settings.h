@@ -19,6 +19,7 @@
 
 #include <attune/base_embedding.h>
 #include <attune/embedding_services.h>
+#include <attune/llm.h>
 
 namespace attune {
 
@@ -44,7 +45,10 @@ class ATTUNE_PUBLIC Settings {
   // The language model of question generation where a configuration names none (generate.llm):
   // MODEL@https://HOST/v1?api_key_env=NAME. Error{kConfig}: what is not written so.
   static void set_llm(const std::string& model);
-  // Where none was set: $ATTUNE_LLM, or llm in the user's settings.json; empty: none.
+  // One of the application's own. Error{kConfig}: a null one, or one without a name.
+  static void set_llm(std::shared_ptr<LanguageModel> model);
+  // Of an object "application:NAME". Where none was set: $ATTUNE_LLM, or llm in the user's
+  // settings.json; empty: none.
   static std::string llm();
 
   static void reset();  // as at the start of the process; scopes stay

@@ -9,6 +9,23 @@ work=$build_folder/custom_adapter_test
 rm -rf "$work"
 mkdir -p "$work"
 cp -r "$source_folder/docs/examples/custom_adapter" "$work/source"
+# A program with a language model of its own, which the configuration then need not name.
+cat >"$work/source/own_llm.cpp" <<'CPP'
+#include <attune/program.h>
+#include <attune/settings.h>
+struct Own : attune::LanguageModel {
+  std::string name() const override { return "own"; }
+  std::string complete(const std::string&) override { return "1. Where is it?\n2. What is it?"; }
+};
+int main(int argc, char** argv) {
+  attune::Settings::set_llm(std::make_shared<Own>());
+  return attune::run_program(argc, argv);
+}
+CPP
+cat >>"$work/source/CMakeLists.txt" <<'CMAKE'
+add_executable(own_llm own_llm.cpp)
+target_link_libraries(own_llm PRIVATE attune::program)
+CMAKE
 cmake --install "$build_folder" --prefix "$work/elsewhere" >"$work/install.log"
 mv "$work/elsewhere" "$work/installed"  # no path of the prefix is written into it
 cmake -G Ninja -S "$work/source" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/installed" >"$work/configure.log" ||
@@ -54,6 +71,20 @@ echo "where is item 3 kept?" >texts.txt
 "$mine" evaluate --model run/artifact --dataset test.json --json 2>evaluate.log | grep -q ndcg@10
 "$mine" sweep "${config[@]}" 'adapter.settings=[rank=2],[rank=3]' --json 2>sweep.log | grep -q '"status":"succeeded"'
 grep -q '"rank": 3' "$(grep -l '"rank": 3' run/*/artifact/config.json)"
+
+# Questions by the program's own language model.
+mkdir -p notes
+for room in 1 2 3 4; do
+  printf '# Room %s\n\nThe item of room %s is kept in a box beside the door of the hall.\n' $room $room >notes/$room.md
+done
+cat >questions.yaml <<YAML
+{version: 1, name: own, device: cpu, output: questions, documents: {paths: [notes]}, chunks: {min_words: 3},
+ generate: {method: llm, test_share: 0.25, validation_share: 0.25}, model: {base: "$source_folder/tests/fixtures/tiny_bert"}}
+YAML
+"$work/build/own_llm" generate questions.yaml >made.txt 2>generate.log || { cat generate.log; exit 1; }
+grep -q '"url": "application"\|url: application' questions/config.yaml
+grep -q 'Where is it' questions/datasets/questions.jsonl
+fails 2 "of an application" "$plain" generate questions/config.yaml output=other
 
 # What the factory refuses, and the plain program.
 fails 2 "'rank' is more than the dimension" "$mine" train "${config[@]}" output=other 'adapter.settings=[rank=4000]'

@@ -19,6 +19,8 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/request_pace.h"
+#include "data/generation/application_llm.h"
+#include "data/generation/default_llm.h"
 #include "data/generation/llm_openai.h"
 #include "tests/support/fake_llm_server.h"
 
@@ -430,6 +432,31 @@ TEST_F(LlmTest, TakesAModelOfOnesOwn) {
   EXPECT_EQ(outcome.counts.asked, 2);
   EXPECT_EQ(outcome.counts.failed, 1);  // not UTF-8, however often
   EXPECT_EQ(outcome.counts.requests, 2 + config_.attempts);
+}
+
+TEST_F(LlmTest, TheApplicationsOwnIsTheDefaultUntilItIsTakenBack) {
+  struct Own : LanguageModel {
+    std::string name() const override { return "own"; }
+    std::string complete(const std::string& prompt) override {
+      if (++asked == 1) throw std::runtime_error("not yet");
+      return prompt.find("question") != std::string::npos ? "1. So?\n2. Why?" : "";
+    }
+    std::atomic<int> asked{0};
+  };
+  const auto own = std::make_shared<Own>();
+  set_default_llm(own);
+  EXPECT_EQ(default_llm_name(), "application:own");
+  LlmConfig config = *default_llm();
+  config.retry_seconds = 0;
+  const GenerationOutcome outcome = generate_with_llm(make_passages(3), config, 2, journal_, 1);
+  EXPECT_EQ(outcome.counts.asked, 3);
+  EXPECT_EQ(outcome.counts.retries, 1);
+  EXPECT_EQ(outcome.questions.size(), 6u);
+  // What a run writes is read again, and refused without the object.
+  ConfigDocument::parse("{url: application, model: own}", "c.yaml").read(config);
+  set_default_llm(std::string());
+  EXPECT_THROW(generate_with_llm(make_passages(3), config, 2, journal_ + "2", 1), Error);
+  EXPECT_THROW(set_default_llm(std::shared_ptr<LanguageModel>()), Error);
 }
 
 TEST_F(LlmTest, EstimatesWithoutAskingOrWriting) {
