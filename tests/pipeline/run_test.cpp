@@ -374,7 +374,7 @@ TEST_F(RunStages, MinedNegativesAreTrainedOn) {
   config_.mine.num_negatives = 2;
   told = forecasts(config_);
   EXPECT_EQ(told[2], "mine runs: mine.num_negatives 1 -> 2");
-  EXPECT_EQ(told[3], "train runs: because mine runs");
+  EXPECT_EQ(told[3], "train runs: unless mine makes the same again");
 
   config_.has_mine = false;
   told = forecasts(config_);
