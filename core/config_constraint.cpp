@@ -29,15 +29,17 @@ std::string range_text(const Constraint& constraint) {
   return out;
 }
 
+// Letters put in, left out, changed, or two neighbours exchanged.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
+  std::vector<std::size_t> before, above, row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
+    before = std::exchange(above, row);
+    row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-      diagonal = above;
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1])});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], before[j - 2] + 1);
     }
   }
   return row[b.size()];
@@ -84,8 +86,8 @@ std::optional<std::string> nearest(const std::string& word, std::span<const std:
         std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size());
     if (difference > kMaxDistance) continue;
     const std::size_t distance = edit_distance(word, candidate);
-    // Two changes make any two letters of two: at most half of a short word may differ.
-    if (distance < best_distance && 2 * distance <= std::max(word.size(), candidate.size())) {
+    // Two changes make any two letters of two: less than half of a short word may differ.
+    if (distance < best_distance && 2 * distance < std::max(word.size(), candidate.size())) {
       best = candidate;
       best_distance = distance;
     }

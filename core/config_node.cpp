@@ -1,6 +1,7 @@
 #include "core/config_node.h"
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 #include <unordered_map>
 #include <unordered_set>
@@ -10,8 +11,10 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include "core/config_syntax.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "core/shortened.h"
 
 namespace attune {
 namespace {
@@ -30,7 +33,9 @@ using Node = std::shared_ptr<ConfigNode>;
 class Builder : public YAML::EventHandler {
  public:
   Builder(const std::string& text, const ConfigPlace& start, std::vector<ConfigMistake>& mistakes)
-      : text_(text), start_(start), mistakes_(mistakes) {}
+      : text_(text), start_(start), mistakes_(mistakes) {
+    root->place = start;  // of a text that holds nothing
+  }
 
   Node root = std::make_shared<ConfigNode>();
 
@@ -50,6 +55,9 @@ class Builder : public YAML::EventHandler {
     // yaml-cpp 0.7 makes single bytes of the escapes \N and \_.
     if (find_invalid_utf8(value) != std::string::npos)
       refuse(place(mark), "an escape that does not give UTF-8; write the character itself");
+    if (tag == "!") quote_ = content_begin(mark);
+    if (tag == "!" && !is_quote_closed(text_, *quote_))
+      refuse(place(mark), "not valid YAML: this quote is not closed");
     node->text = value;
     node->is_quoted = tag == "!";
     add(node, mark);
@@ -65,24 +73,30 @@ class Builder : public YAML::EventHandler {
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    open(make(ConfigNode::Kind::kList, mark, tag, anchor), mark);
+                       YAML::EmitterStyle::value style) override {
+    open(make(ConfigNode::Kind::kList, mark, tag, anchor), mark, style);
   }
   void OnSequenceEnd() override { close(); }
 
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    open(make(ConfigNode::Kind::kMapping, mark, tag, anchor), mark);
+                  YAML::EmitterStyle::value style) override {
+    open(make(ConfigNode::Kind::kMapping, mark, tag, anchor), mark, style);
   }
   void OnMapEnd() override { close(); }
+
+  ConfigSyntaxMistake explain(const YAML::Exception& error) const {
+    std::optional<std::size_t> bracket;
+    for (const Open& one : open_)
+      if (one.bracket) bracket = one.bracket;
+    return explain_yaml_error(text_, offset(error.mark), error.msg, bracket, quote_);
+  }
 
   // yaml-cpp counts bytes from 0; an editor counts characters from 1. Goes on from the place asked
   // for last where that is on the same line, so that a long line is not counted again and again.
   ConfigPlace place(const YAML::Mark& mark) {
     ConfigPlace out = start_;
     if (start_.line == 0) return out;
-    const auto natural = [](int value) { return static_cast<std::size_t>(std::max(value, 0)); };
-    const std::size_t end = std::min(text_.size(), natural(mark.pos));
+    const std::size_t end = offset(mark);
     const std::size_t begin = end - std::min(end, natural(mark.column));
     if (begin != line_begin_ || end < counted_to_) {
       line_begin_ = counted_to_ = begin;
@@ -98,12 +112,28 @@ class Builder : public YAML::EventHandler {
  private:
   struct Open {
     Node node;
-    bool has_key = false;  // of a mapping: the next node is a value
+    std::optional<std::size_t> bracket;  // where it opens
+    bool has_key = false;                // of a mapping: the next node is a value
     bool drops_value = false;
     std::string key;
     ConfigPlace key_place;
     std::unordered_set<std::string> keys;
   };
+
+  static std::size_t natural(int value) { return static_cast<std::size_t>(std::max(value, 0)); }
+
+  std::size_t offset(const YAML::Mark& mark) const {
+    return std::min(text_.size(), natural(mark.pos));
+  }
+
+  // Behind an anchor or a tag, at which yaml-cpp's place is.
+  std::size_t content_begin(const YAML::Mark& mark) const {
+    std::size_t at = offset(mark);
+    while (at < text_.size() && (text_[at] == '&' || text_[at] == '!'))
+      at = text_.find_first_not_of(" \t\r\n",
+                                   std::min(text_.find_first_of(" \t\r\n", at), text_.size()));
+    return at;
+  }
 
   bool is_open(const Node& node) const {
     return std::any_of(open_.begin(), open_.end(), [&](const Open& o) { return o.node == node; });
@@ -131,10 +161,12 @@ class Builder : public YAML::EventHandler {
     return node;
   }
 
-  void open(const Node& node, const YAML::Mark& mark) {
+  void open(const Node& node, const YAML::Mark& mark, YAML::EmitterStyle::value style) {
     if (open_.size() == kMaxDepth) refuse_depth(mark);
     add(node, mark);
-    open_.push_back({node, false, false, {}, {}, {}});
+    Open& opened = open_.emplace_back();
+    opened.node = node;
+    if (style == YAML::EmitterStyle::Flow) opened.bracket = content_begin(mark);
   }
 
   void close() { open_.pop_back(); }
@@ -179,30 +211,32 @@ class Builder : public YAML::EventHandler {
   std::vector<ConfigMistake>& mistakes_;
   std::vector<Open> open_;
   std::unordered_map<YAML::anchor_t, Node> anchors_;
+  std::optional<std::size_t> quote_;  // where the last text in quotes began
   std::size_t nodes_ = 0, documents_ = 0;
   std::size_t line_begin_ = 0, counted_to_ = 0, column_ = 1;
 };
 
+ConfigPlace place_of(const std::string& text, const ConfigPlace& start, std::size_t offset) {
+  ConfigPlace place = start;
+  if (start.line == 0) return place;
+  const std::string_view before = std::string_view(text).substr(0, offset);
+  place.line = 1 + static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
+  place.column = 1;
+  for (const char c : before.substr(before.rfind('\n') + 1))
+    if ((c & 0xc0) != 0x80) ++place.column;
+  return place;
+}
+
 // yaml-cpp would read UTF-16, replace bad bytes and pass control characters on.
 void refuse_bad_bytes(const std::string& text, const ConfigPlace& start) {
-  const auto place_of = [&](std::size_t offset) {
-    ConfigPlace place = start;
-    if (start.line == 0) return place;
-    const std::string_view before = std::string_view(text).substr(0, offset);
-    place.line = 1 + static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
-    place.column = 1;
-    for (const char c : before.substr(before.rfind('\n') + 1))
-      if ((c & 0xc0) != 0x80) ++place.column;
-    return place;
-  };
   if (text.size() > kMaxConfigBytes)
     refuse(start, str_cat(text.size(), " bytes; expected at most ", kMaxConfigBytes));
   if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos)
-    refuse(place_of(bad), "not valid UTF-8");
+    refuse(place_of(text, start, bad), "not valid UTF-8");
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7f)
-      refuse(place_of(i), "a control character");
+      refuse(place_of(text, start, i), "a control character");
   }
 }
 
@@ -234,7 +268,6 @@ ConfigNode::Member* ConfigNode::find_on_the_way(std::string_view way, bool* whol
 }
 
 std::string ConfigNode::description() const {
-  constexpr std::size_t kShown = 60;
   switch (kind) {
     case Kind::kNull:
       return "nothing";
@@ -245,13 +278,7 @@ std::string ConfigNode::description() const {
     case Kind::kScalar:
       break;
   }
-  std::string shown = text;
-  if (shown.size() > kShown) {
-    std::size_t end = kShown;
-    while ((shown[end] & 0xc0) == 0x80) --end;
-    shown = shown.substr(0, end) + "...";
-  }
-  return is_quoted ? "the string \"" + shown + "\"" : "'" + shown + "'";
+  return is_quoted ? "the string \"" + shortened(text) + "\"" : "'" + shortened(text) + "'";
 }
 
 std::size_t ConfigNode::size() const {
@@ -286,7 +313,11 @@ std::shared_ptr<ConfigNode> parse_config_text(std::string text, const ConfigPlac
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& error) {
-    refuse(builder.place(error.mark), "not valid YAML: " + error.msg);
+    // With an end of its last line, a text is read to its end: then the open quote has a place.
+    if (error.msg == YAML::ErrorMsg::EOF_IN_SCALAR && !text.ends_with('\n'))
+      parse_config_text(text + "\n", place, mistakes);
+    const ConfigSyntaxMistake mistake = builder.explain(error);
+    refuse(place_of(text, place, mistake.offset), "not valid YAML: " + mistake.message);
   }
   return builder.root;
 }

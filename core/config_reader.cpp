@@ -8,6 +8,7 @@
 
 #include "core/config_node.h"
 #include "core/error.h"
+#include "core/shortened.h"
 
 namespace attune {
 namespace {
@@ -75,20 +76,20 @@ class ValueReader {
                   is_decimal_after_all ? " (decimal, without leading zeros or a base)" : ""));
     }
     if (std::is_unsigned_v<T> && text.starts_with('-'))
-      return mistake("expected at least 0, found " + node_.text);
+      return mistake("expected at least 0, found " + shortened(node_.text));
     T parsed{};
     const auto result = std::from_chars(text.data(), text.data() + text.size(), parsed);
     if (result.ec != std::errc()) {
       if constexpr (std::integral<T>)
         return mistake(str_cat("expected a number from ", std::numeric_limits<T>::min(), " to ",
-                               std::numeric_limits<T>::max(), ", found ", node_.text));
-      return mistake("expected a number that fits into 64 bits, found " + node_.text);
+                               std::numeric_limits<T>::max(), ", found ", shortened(node_.text)));
+      return mistake("expected a number that fits into 64 bits, found " + shortened(node_.text));
     }
     const auto as_double = static_cast<double>(parsed);
     const bool too_small = constraint_.minimum_is_open ? as_double <= constraint_.minimum
                                                        : as_double < constraint_.minimum;
     if (too_small || as_double > constraint_.maximum)
-      return mistake("expected " + range_text() + ", found " + node_.text);
+      return mistake("expected " + range_text() + ", found " + shortened(node_.text));
     value = parsed;
   }
 
@@ -102,13 +103,15 @@ class ValueReader {
 
   void read(std::string& value) const {
     if (node_.kind == Kind::kList || node_.kind == Kind::kMapping)
-      return mistake("expected a string, found " + node_.description());
+      return mistake(
+          "expected a string, found " + node_.description() +
+          (node_.kind == Kind::kMapping ? " (a text that holds ': ' stands in quotes)" : ""));
     const std::string& text = node_.text;  // empty for a null
     if (constraint_.not_empty && text.empty())
       return mistake("expected a string that is not empty");
     const auto& choices = constraint_.choices;
     if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end())
-      return mistake("'" + text + "' is none of " + join_words(choices) +
+      return mistake("'" + shortened(text) + "' is none of " + join_words(choices) +
                      suggestion(text, choices));
     value = text;
   }

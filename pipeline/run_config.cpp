@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/alias_registry.h"
+#include "core/shortened.h"
 
 namespace attune {
 namespace {
@@ -52,11 +53,12 @@ std::vector<RunConfig::Mistake> RunConfig::cross_mistakes() const {
   };
   if (!name.empty() && !is_plain_name(name))
     add("name",
-        "'" + name + "' is no name: letters, digits, '-', '_' and '.', not beginning with '.'");
-  if (!is_device_name(device))
-    add("device", "'" + device + "' is not known: expected auto, cpu, cuda or cuda:N");
+        "'" + shortened(name) +
+            "' is no name: at most 200 letters, digits, '-', '_' and '.', not beginning with '.'");
   if (has_documents && documents.paths.empty())
     add("documents", "'documents' names no paths: give documents.paths");
+  if (!is_device_name(device))
+    add("device", "'" + shortened(device) + "' is not known: expected auto, cpu, cuda or cuda:N");
   if (has_documents && !has_generate)
     add("documents", "'documents' without 'generate': add the section that makes pairs of them");
   if (has_generate && !has_documents)

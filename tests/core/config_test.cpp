@@ -150,7 +150,9 @@ TEST(Config, NamesEveryMistake) {
       {"base: ''", "run.yaml:1:7: 'base': expected a string that is not empty"},
       {"base:\nname: x", "run.yaml:1:1: 'base': expected a string that is not empty"},
       {"base: m\nname: [x]", "run.yaml:2:7: 'name': expected a string, found a list"},
-      {"base: m\nname: {x: 1}", "run.yaml:2:7: 'name': expected a string, found a mapping"},
+      {"base: m\nname: {x: 1}",
+       "run.yaml:2:7: 'name': expected a string, found a mapping (a text that holds ': ' stands in "
+       "quotes)"},
       {"base: m\nk: 10", "run.yaml:2:4: 'k': expected a list, like [1, 3], found '10'"},
       {"base: m\npaths: docs", "run.yaml:2:8: 'paths': expected a list, like [a, b], found 'docs'"},
       {"base: m\nk: []", "run.yaml:2:4: 'k': expected a list that is not empty"},
@@ -256,8 +258,36 @@ TEST(Config, RefusesWhatIsNoConfigurationAtAll) {
        "run.yaml:1:7: the tag 'tag:yaml.org,2002:str'; tags are not read here, leave it out"},
       {"base: *x", "run.yaml:1:7: not valid YAML: the referenced anchor is not defined"},
       {"base: m\n\tname: x",
-       "run.yaml:2:1: not valid YAML: illegal tab when looking for indentation"},
-      {"base: \"m", "run.yaml:1:9: not valid YAML: illegal EOF in scalar"},
+       "run.yaml:2:1: not valid YAML: a tab in the indentation; YAML takes spaces alone"},
+      {"base: \"m", "run.yaml:1:7: not valid YAML: this quote is not closed"},
+      {"base: 'm''s\nname: x\n", "run.yaml:1:7: not valid YAML: this quote is not closed"},
+      {"base: &b \"m\\\"\nname: x\n", "run.yaml:1:7: not valid YAML: this quote is not closed"},
+      {"base: \"m\nname: \"x\"",
+       "run.yaml:1:7: not valid YAML: this quote is closed in a later line, where a text begins"},
+      {"base: m\nname:x\n# c\n\npaths: [a]",
+       "run.yaml:2:1: not valid YAML: expected 'key: value', with a space behind the colon, found "
+       "'name:x'"},
+      {"base: m\ntrain:\n  epochs = 2\n  loss: {}",
+       "run.yaml:3:3: not valid YAML: expected 'key: value', with a space behind the colon, found "
+       "'epochs = 2'"},
+      {"base: query: x",
+       "run.yaml:1:12: not valid YAML: a second ': ' in one line; a text that holds one stands in "
+       "quotes"},
+      {"base: m\n name: x",
+       "run.yaml:2:2: not valid YAML: indented deeper than the line above, which has its value "
+       "already; keys of one section begin in one column"},
+      {"train:\n   epochs: 1\n  loss: {}",
+       "run.yaml:3:3: not valid YAML: no line above has this indentation; keys of one section "
+       "begin in one column"},
+      {"base: 'm' n",
+       "run.yaml:1:11: not valid YAML: something behind a value that is complete; a text with "
+       "quotes or brackets in it stands in quotes as a whole"},
+      {"k: [1, 2\npaths: [a]",
+       "run.yaml:1:4: not valid YAML: this bracket is not closed, or not where it should be"},
+      {"k: [1, 2]]", "run.yaml:1:10: not valid YAML: a bracket that closes none"},
+      {"base: @m",
+       "run.yaml:1:7: not valid YAML: no value begins with this character; a text that does stands "
+       "in quotes"},
       {"base: m\nname: \xff", "run.yaml:2:7: not valid UTF-8"},
       {std::string("base: \xc3\xa4 \0", 10), "run.yaml:1:9: a control character"},
       {"base: \x1b[31m", "run.yaml:1:7: a control character"},
@@ -327,7 +357,14 @@ TEST(Config, MistakesOfOverridesNameTheOverride) {
       {".a=3", "override '.a=3': expected section.key=value"},
       {"a.=3", "override 'a.=3': expected section.key=value"},
       {"a..b=3", "override 'a..b=3': expected section.key=value"},
-      {"name=\"x", "override 'name=\"x': not valid YAML: illegal EOF in scalar"},
+      {"name=\"x", "override 'name=\"x': not valid YAML: this quote is not closed"},
+      {"train.epochs=",
+       "override 'train.epochs=': 'train.epochs': expected a whole number, found nothing (give a "
+       "value or leave the key out)"},
+      {"name=query: ",
+       "override 'name=query: ': 'name': expected a string, found a mapping (a text that holds ': "
+       "' "
+       "stands in quotes)"},
       {"name=\xff", "override 'name=\xff': not valid UTF-8"},
   };
   for (const auto& [text, expected] : cases)
