@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/duration.h"
 #include "core/error.h"
 #include "pipeline/report/charts.h"
 #include "pipeline/report/html.h"

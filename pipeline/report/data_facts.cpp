@@ -62,9 +62,9 @@ std::optional<double> weighted(std::optional<double> a, double weight_a, std::op
 
 }  // namespace
 
-DataFacts data_facts(const std::string& path, const TextLimits& limits) {
+DataFacts data_facts(const std::string& path, const TextLimits& limits, bool use_all_docs) {
   const TrainingData data = TrainingData::load(path);
-  const TrainingRows rows = data.rows(/*use_all_docs=*/false, "");
+  const TrainingRows rows = data.rows(use_all_docs && !data.table, "");
   DataFacts facts;
   facts.file = path;
   facts.queries = data.dataset.queries.size();

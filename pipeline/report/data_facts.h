@@ -29,8 +29,9 @@ struct DataFacts {
   double shared_answer = 0;
 };
 
-// Any format of training data (data/dataset_formats.h). Error{kData} as loading it.
-DataFacts data_facts(const std::string& path, const TextLimits& limits);
+// Any format of training data (data/dataset_formats.h). `use_all_docs`: every passage of a query
+// makes a pair, not the first alone (train.use_all_docs). Error{kData} as loading it.
+DataFacts data_facts(const std::string& path, const TextLimits& limits, bool use_all_docs);
 
 // Several sets trained on together: counts are summed, shares weighted by them.
 DataFacts joined_facts(const std::vector<DataFacts>& parts);

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "pipeline/report/numbers.h"
+#include "pipeline/report/page_frame.h"
 
 namespace attune {
 namespace {
@@ -19,6 +20,8 @@ constexpr std::int64_t kFewPairs = 1000;
 constexpr std::int64_t kStepsToJudge = 24;  // fewer say nothing of a curve
 
 bool is_shown_better(const Verdict& verdict) { return verdict.kind == Verdict::Kind::kBetter; }
+bool is_shown_worse(const Verdict& verdict) { return verdict.kind == Verdict::Kind::kWorse; }
+bool is_trained(const RecordedRun& run) { return run.stages.contains("train"); }
 
 double number_of(const RecordedRun& run, const std::string& key, double otherwise) {
   const std::string text = value_of(run.settings, key);
@@ -54,6 +57,10 @@ std::string told(const std::vector<Quarter>& quarters) {
   return "mean loss of the four quarters of the training: " + text;
 }
 
+bool hardly_fell(const std::vector<Quarter>& quarters) {
+  return quarters[0].mean - quarters[3].mean <= 0.05 * std::fabs(quarters[0].mean);
+}
+
 std::string rate_of(const RecordedRun& run) {
   return value_of(run.settings, "train.learning_rate");
 }
@@ -68,7 +75,8 @@ MaybeFinding nonfinite(const RecordedRun& run, const Verdict&) {
                  "names for these steps."};
 }
 
-MaybeFinding rate_too_high(const RecordedRun& run, const Verdict&) {
+// Of a model that got worse it is enough that the loss did not fall: its weights did move.
+MaybeFinding rate_too_high(const RecordedRun& run, const Verdict& verdict) {
   if (std::ssize(run.log.steps) < kStepsToJudge) return std::nullopt;
   const std::vector<Quarter> quarters = loss_quarters(run.log);
   const Quarter last = quarters[3];
@@ -76,6 +84,13 @@ MaybeFinding rate_too_high(const RecordedRun& run, const Verdict&) {
       *std::min_element(quarters.begin(), quarters.end() - 1,
                         [](const Quarter& a, const Quarter& b) { return a.mean < b.mean; });
   const double rise = last.mean - lowest.mean;
+  if (is_shown_worse(verdict) && hardly_fell(quarters))
+    return Finding{Rule::kRateTooHigh,
+                   "The learning rate looks too high: the model got worse and the loss did not "
+                   "fall.",
+                   str_cat(told(quarters), "; learning rate ", rate_of(run)),
+                   "Lower train.learning_rate to a third, and see with `attune data head` whether "
+                   "the training pairs belong together."};
   if (!(rise > 0.25 * std::fabs(lowest.mean) && rise > 3 * std::hypot(last.error, lowest.error)))
     return std::nullopt;
   return Finding{Rule::kRateTooHigh, "The learning rate looks too high: the loss turned up again.",
@@ -84,11 +99,13 @@ MaybeFinding rate_too_high(const RecordedRun& run, const Verdict&) {
 }
 
 MaybeFinding rate_too_low(const RecordedRun& run, const Verdict& verdict) {
-  if (is_shown_better(verdict) || std::ssize(run.log.steps) < kStepsToJudge) return std::nullopt;
+  if (is_shown_better(verdict) || is_shown_worse(verdict) ||
+      std::ssize(run.log.steps) < kStepsToJudge)
+    return std::nullopt;
   const std::vector<Quarter> quarters = loss_quarters(run.log);
-  const double fall = quarters[0].mean - quarters[3].mean;
-  const bool rises = fall < -2 * std::hypot(quarters[0].error, quarters[3].error);
-  if (rises || fall > 0.05 * std::fabs(quarters[0].mean)) return std::nullopt;
+  const bool rises =
+      quarters[3].mean - quarters[0].mean > 2 * std::hypot(quarters[0].error, quarters[3].error);
+  if (rises || !hardly_fell(quarters)) return std::nullopt;
   return Finding{Rule::kRateTooLow, "The model hardly learned: the loss did not fall.",
                  str_cat(told(quarters), "; ", counted(std::ssize(run.log.steps), "step"),
                          ", learning rate ", rate_of(run)),
@@ -184,13 +201,13 @@ MaybeFinding nothing_to_gain(const RecordedRun&, const Verdict& verdict) {
       verdict.headline.reference < 0.95)
     return std::nullopt;
   return Finding{Rule::kNothingToGain, "There is hardly anything left to gain on this test.",
-                 str_cat(verdict.reference, " has ", verdict.headline.metric, " ",
+                 str_cat(verdict.reference, " has ", metric_label(verdict.headline.metric), " ",
                          metric_text(verdict.headline.reference), " already"),
                  "Measure on harder questions, such as those that people asked."};
 }
 
 MaybeFinding pairs_left(const RecordedRun& run, const Verdict&) {
-  if (!run.train_data) return std::nullopt;
+  if (!run.train_data || !is_trained(run)) return std::nullopt;
   const std::int64_t used =
       std::accumulate(run.log.steps.begin(), run.log.steps.end(), std::int64_t{0},
                       [](std::int64_t sum, const LoggedStep& step) { return sum + step.pairs; });
@@ -206,7 +223,7 @@ MaybeFinding pairs_left(const RecordedRun& run, const Verdict&) {
 
 MaybeFinding still_learning(const RecordedRun& run, const Verdict&) {
   const std::vector<LoggedValidation>& validations = run.log.validations;
-  if (validations.size() < 2) return std::nullopt;
+  if (validations.size() < 2 || !is_trained(run)) return std::nullopt;
   const double last = validations.back().metric("ndcg@10"),
                before = validations[validations.size() - 2].metric("ndcg@10");
   if (!validations.back().is_best || !(last - before >= 0.002)) return std::nullopt;

@@ -47,15 +47,6 @@ std::string percent_text(double share) {
   return formatted(percent > 0 && percent < 9.95 ? "%.1f %%" : "%.0f %%", percent);
 }
 
-std::string duration_text(double seconds) {
-  if (!std::isfinite(seconds) || seconds < 0) return "not known";
-  if (seconds < 10) return formatted("%.1f s", seconds);
-  const auto whole = static_cast<std::int64_t>(std::llround(std::fmin(seconds, 1e15)));
-  if (whole < 60) return str_cat(whole, " s");
-  if (whole < 3600) return str_cat(whole / 60, " min ", whole % 60, " s");
-  return str_cat(count_text(whole / 3600), " h ", whole % 3600 / 60, " min");
-}
-
 std::string plain_text(double value) {
   return std::isfinite(value) ? formatted("%.4g", value) : "not finite";
 }

@@ -13,7 +13,6 @@ std::string points_text(double fraction);            // 0.0267 -> "+2.7", with a
 std::string interval_text(const PairedDifference&);  // "+1.0 to +4.4"
 std::string count_text(std::int64_t count);          // 13099 -> "13,099"
 std::string percent_text(double share);              // 0.123 -> "12 %"; below 10 % "3.4 %"
-std::string duration_text(double seconds);           // 247.6 -> "4 min 8 s"
 std::string plain_text(double value);  // at most four significant digits: "0.000123", "2e-05"
 std::string coordinate(double value);  // one decimal, for SVG; not finite: "0"
 

@@ -62,7 +62,7 @@ svg text{font-size:11.5px;fill:var(--quiet);font-variant-numeric:tabular-nums}
 .run0{--c:var(--run0)}.run1{--c:var(--run1)}.run2{--c:var(--run2)}.run3{--c:var(--run3)}
 .run4{--c:var(--run4)}.run5{--c:var(--run5)}.run6{--c:var(--run6)}.run7{--c:var(--run7)}
 .legend{margin:2px 0 4px;color:var(--quiet);font-size:13px}
-.key{margin-right:12px}
+.key{display:inline-block;margin-right:12px}
 .swatch{display:inline-block;width:10px;height:10px;margin-right:5px;border-radius:2px;
 background:var(--c)}
 .bar{width:150px;--c:var(--open)}.bar.good{--c:var(--good)}.bar.bad{--c:var(--bad)}

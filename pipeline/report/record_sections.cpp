@@ -1,5 +1,6 @@
 #include "pipeline/report/record_sections.h"
 
+#include "core/duration.h"
 #include "core/error.h"
 #include "pipeline/report/html.h"
 #include "pipeline/report/numbers.h"
@@ -90,8 +91,10 @@ std::string cost_section(const RecordedRun& run) {
     rows.push_back({name, value});
   };
   for (const auto& [stage, name] : {std::pair{"generate", "Making the data"},
+                                    {"mine", "Mining hard negatives"},
                                     {"train", "Training"},
-                                    {"evaluate", "Evaluation"}})
+                                    {"evaluate", "Evaluation"},
+                                    {"index", "Index"}})
     if (run.stages.contains(stage)) add(name, duration_text(seconds_of(run, stage)));
   if (totals.steps > 0) {
     add("Steps", count_text(totals.steps));

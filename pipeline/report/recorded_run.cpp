@@ -1,5 +1,6 @@
 #include "pipeline/report/recorded_run.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 
@@ -18,22 +19,27 @@ bool is_there(const std::string& path) {
   return fs::is_regular_file(path, ignored);
 }
 
+bool has_section(const std::vector<Setting>& settings, const std::string& section) {
+  return std::any_of(settings.begin(), settings.end(), [&](const Setting& setting) {
+    return setting.key.starts_with(section + ".");
+  });
+}
+
 // What a run with the same sections and nothing in them would have.
 std::vector<Setting> defaults_of(const std::vector<Setting>& settings) {
   RunConfig config;
-  const auto has = [&](const std::string& section) {
-    for (const Setting& setting : settings)
-      if (setting.key.starts_with(section + ".")) return true;
-    return false;
-  };
+  const auto has = [&](const char* section) { return has_section(settings, section); };
   config.has_documents = has("documents");
   config.has_chunks = has("chunks");
   config.has_generate = has("generate");
   config.has_data = has("data");
   config.has_model = has("model");
+  config.has_mine = has("mine");
   config.has_train = has("train");
   config.has_adapter = has("adapter");
   config.has_evaluate = has("evaluate");
+  config.has_index = has("index");
+  config.has_integrate = has("integrate");
   config.has_report = has("report");
   return parse_printed_config(print_config(config), "defaults");
 }
@@ -103,12 +109,14 @@ void read_training_data(const std::string& directory, const TextLimits& limits, 
                             "): nothing is told of them.");
       return;
     }
-    parts.push_back(data_facts(file, limits));
+    parts.push_back(
+        data_facts(file, limits, value_of(run.settings, "train.use_all_docs") == "true"));
   }
   run.train_data = joined_facts(parts);
   const std::string validation = find_dataset(
       directory, unquoted(value_of(run.settings, "data.validation")), "validation.json");
-  if (is_there(validation)) run.validation_data = data_facts(validation, limits);
+  if (is_there(validation))
+    run.validation_data = data_facts(validation, limits, /*use_all_docs=*/true);
 }
 
 void each_line(const std::string& path, const std::function<void(const Json&)>& use) {
@@ -148,7 +156,7 @@ void read_test(const std::string& directory, const TextLimits& limits, RecordedR
     return;
   }
   run.test = EmbeddingQAFinetuneDataset::from_json(path);
-  run.test_data = data_facts(path, limits);
+  run.test_data = data_facts(path, limits, /*use_all_docs=*/true);
   read_sources(directory, run);
 }
 
@@ -162,7 +170,9 @@ bool is_of_this_artifact(const std::string& directory, const RecordedRun& run) {
 void read_results(const std::string& directory, bool with_texts, const TextLimits& limits,
                   RecordedRun& run) {
   const std::string path = directory + "/evaluation.queries.jsonl";
-  if (!is_there(path)) {
+  if (!is_there(path) && has_section(run.settings, "evaluate")) {
+    run.missing.push_back("The run has not come to its evaluation.");
+  } else if (!is_there(path)) {
     run.missing.push_back(
         "The finetuned model was not measured against its base on a test set: add the section "
         "'evaluate' and data.test (or generate.question_pages), and run again.");
@@ -185,6 +195,8 @@ Json RecordedRun::told(const std::string& stage, const std::string& key) const {
   return found == stages.end() ? Json() : found->second.result.value(key, Json());
 }
 
+bool RecordedRun::has_diverged() const { return log.diverged_at > 0 && !stages.contains("train"); }
+
 RecordedRun read_run(const std::string& directory, bool with_texts) {
   const std::string config = directory + "/config.yaml";
   if (!is_there(config))
@@ -196,7 +208,7 @@ RecordedRun read_run(const std::string& directory, bool with_texts) {
   run.settings = parse_printed_config(read_file(config, std::size_t{1} << 20), config);
   run.defaults = defaults_of(run.settings);
   run.name = unquoted(value_of(run.settings, "name"));
-  for (const char* stage : {"generate", "train", "evaluate"})
+  for (const char* stage : {"generate", "mine", "train", "evaluate", "index"})
     if (auto record = read_stage_record(directory, stage); record && record->finished)
       run.stages.emplace(stage, std::move(*record));
   const std::string log = directory + "/metrics.jsonl", artifact = directory + "/artifact";
@@ -205,7 +217,11 @@ RecordedRun read_run(const std::string& directory, bool with_texts) {
   else
     run.missing.push_back("There is no metrics.jsonl: nothing was trained here yet.");
   if (is_there(artifact + "/attune.json")) run.lineage = read_object(artifact + "/attune.json");
-  if (is_there(log) && !run.stages.contains("train"))
+  if (run.has_diverged())
+    run.missing.push_back(str_cat("The training ended at step ", run.log.diverged_at,
+                                  ", whose loss or gradient is no number and which changed no "
+                                  "weight; the curves end there."));
+  else if (is_there(log) && !run.stages.contains("train"))
     run.missing.push_back(
         "The training is not finished: the curves end where it stands. The same command goes on "
         "with it.");

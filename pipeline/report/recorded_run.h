@@ -39,6 +39,8 @@ struct RecordedRun {
   std::optional<DataFacts> train_data, validation_data, test_data;
   std::vector<std::string> missing;  // sentences
 
+  // Whether its training ended with a loss or gradient that is not finite.
+  bool has_diverged() const;
   // A value that a finished stage told; null where there is none.
   Json told(const std::string& stage, const std::string& key) const;
 };

@@ -1,5 +1,6 @@
 #include "pipeline/report/report.h"
 
+#include <filesystem>
 #include <set>
 
 #include "core/durable.h"
@@ -10,7 +11,10 @@
 namespace attune {
 
 std::string make_report(const std::vector<std::string>& run_directories, int examples) {
-  const std::set<std::string> distinct(run_directories.begin(), run_directories.end());
+  std::set<std::filesystem::path> distinct;
+  std::error_code ignored;
+  for (const std::string& directory : run_directories)
+    distinct.insert(std::filesystem::weakly_canonical(directory, ignored));
   if (distinct.size() != run_directories.size())
     throw_error(ErrorKind::kConfig,
                 "a report compares different runs: one directory is given twice");

@@ -33,6 +33,7 @@ std::string headline(const RecordedRun& run, const Verdict& verdict) {
       break;
   }
   if (run.results) return "<h1>Measured, but beside nothing</h1>\n";
+  if (run.has_diverged()) return "<h1 class=\"worse\">Diverged: there is no model</h1>\n";
   return run.stages.contains("train") ? "<h1>Trained, not measured</h1>\n"
                                       : "<h1>Not finished</h1>\n";
 }
@@ -56,7 +57,9 @@ std::string lead(const RecordedRun& run, const Verdict& verdict) {
   if (const int bm25 = run.results->find_system("bm25"); bm25 >= 0 && against_base)
     text += str_cat(" and BM25 ", metric_text(run.results->metrics(bm25).mean(change.metric)));
   text += ". ";
-  if (verdict.kind == Kind::kUnclear)
+  if (verdict.kind == Kind::kUnclear && verdict.improved + verdict.worsened == 0)
+    text += "Not one question got a better or worse answer.";
+  else if (verdict.kind == Kind::kUnclear)
     text +=
         "A difference of zero is within the interval: with these questions nobody can say "
         "which is better.";

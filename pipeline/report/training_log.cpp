@@ -25,6 +25,7 @@ void add_event(const Json& json, TrainingLog& log) {
     log.validations.push_back(std::move(validation));
   } else if (event == "nonfinite") {
     log.nonfinite.push_back(step);
+    if (json.value("action", "") == "raise") log.diverged_at = step;
   } else if (event == "skipped") {
     log.skipped.push_back(step);
   }

@@ -26,6 +26,7 @@ struct TrainingLog {
   std::vector<LoggedStep> steps;
   std::vector<LoggedValidation> validations;
   std::vector<std::int64_t> nonfinite, skipped;  // steps
+  std::int64_t diverged_at = 0;                  // the step that ended the training; 0: none did
 };
 
 // A last line that was cut off is left out. Error{kData} with the line for one that is not what

@@ -162,6 +162,25 @@ TEST_F(Diagnosis, RateTooLowWhereTheLossStays) {
   EXPECT_FALSE(finds(Rule::kRateTooLow, unclear_));
 }
 
+TEST_F(Diagnosis, AModelThatGotWorseWantsNoHigherRate) {
+  const Verdict worse = judge(results_of(changed_ranks(100, 5, 60)));
+  losses([](int step) { return 0.5 + 0.01 * std::sin(step); });
+  EXPECT_FALSE(finds(Rule::kRateTooLow, worse));
+  EXPECT_TRUE(finds(Rule::kRateTooHigh, worse));
+  losses([](int step) { return 0.5 - 0.003 * step; });
+  EXPECT_FALSE(finds(Rule::kRateTooHigh, worse)) << "it learned what it was given";
+}
+
+TEST_F(Diagnosis, ATrainingThatWasCutOffIsNotBlamedForItsEnd) {
+  run_.train_data->pairs = 100000;
+  validations({0.60, 0.63, 0.66});
+  EXPECT_TRUE(finds(Rule::kPairsLeft));
+  EXPECT_TRUE(finds(Rule::kStillLearning));
+  run_.stages.erase("train");
+  EXPECT_FALSE(finds(Rule::kPairsLeft));
+  EXPECT_FALSE(finds(Rule::kStillLearning));
+}
+
 TEST_F(Diagnosis, PromptMismatch) {
   EXPECT_FALSE(finds(Rule::kPromptMismatch));
   run_.query_prompt = "";

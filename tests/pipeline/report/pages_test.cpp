@@ -126,6 +126,51 @@ TEST(RunPage, EqualInputsGiveEqualBytes) {
   EXPECT_EQ(make_report({run.path()}, 5), make_report({run.path()}, 5));
 }
 
+TEST(RunPage, ATrainingThatDivergedHasNoModelAndIsToldWhy) {
+  const Scratch scratch;
+  RunDirectory run(scratch / "run");
+  run.config().has_evaluate = false;
+  run.write_config();
+  run.write_log(3, 10);
+  const std::string log = read_file(run.path() + "/metrics.jsonl", 1 << 20);
+  const auto page_after = [&](const std::string& action) {
+    run.write("metrics.jsonl",
+              log + "{\"event\":\"nonfinite\",\"step\":4,\"loss\":\"nan\",\"action\":\"" + action +
+                  "\"}\n");
+    return make_report({run.path()}, 10);
+  };
+  const std::string page = page_after("raise");
+  expect_harmless(page);
+  EXPECT_TRUE(holds(page, "Diverged: there is no model"));
+  EXPECT_TRUE(holds(page, "The training ended at step 4"));
+  EXPECT_TRUE(holds(page, "Lower train.learning_rate to a third"));
+  EXPECT_TRUE(holds(page, "was not measured against its base")) << "the section is not there";
+  EXPECT_TRUE(holds(page_after("skip"), "Not finished"));
+}
+
+TEST(RunPage, PairsAndSettingsAreThoseOfTheRun) {
+  const Scratch scratch;
+  RunDirectory run(scratch / "run");
+  run.config().train.use_all_docs = true;
+  run.config().has_mine = run.config().has_index = run.config().has_integrate = true;
+  run.config().integrate.alias = "prod";
+  write_whole_run(run, 20, 10, 0);
+  EmbeddingQAFinetuneDataset train;
+  train.corpus.add("a", "one hall");
+  train.corpus.add("b", "another hall");
+  train.queries.add("q", "where is it?");
+  train.relevant_docs.push_back({0, 1});
+  train.save_json(run.path() + "/train.json");
+  EXPECT_EQ(read_run(run.path(), true).train_data->pairs, 2);
+  const std::string page = make_report({run.path()}, 5);
+  const std::string changed = page.substr(page.find("Those that are not at their defaults"));
+  const std::string table = changed.substr(0, changed.find("<details>"));
+  EXPECT_TRUE(holds(table, "train.use_all_docs"));
+  EXPECT_TRUE(holds(table, "integrate.alias"));
+  EXPECT_FALSE(holds(table, "mine.")) << "all at their defaults";
+  EXPECT_FALSE(holds(table, "index.")) << "all at their defaults";
+}
+
 TEST(RunPage, WithoutEvaluationItTellsWhatThereIs) {
   const Scratch scratch;
   RunDirectory run(scratch / "run");
@@ -134,7 +179,7 @@ TEST(RunPage, WithoutEvaluationItTellsWhatThereIs) {
   const std::string page = make_report({run.path()}, 10);
   expect_harmless(page);
   EXPECT_TRUE(holds(page, "Not finished"));
-  EXPECT_TRUE(holds(page, "was not measured against its base"));
+  EXPECT_TRUE(holds(page, "The run has not come to its evaluation."));
   EXPECT_TRUE(holds(page, "training data are not there any more"));
   EXPECT_EQ(headings(page), (std::vector<std::string>{"Why, and what next", "Training",
                                                       "Cost and machine", "Settings"}));
@@ -307,6 +352,7 @@ TEST(ComparisonPage, ManyRunsStaySmall) {
   directories.push_back(scratch / "one-too-many");
   EXPECT_THROW(make_report(directories, 10), Error);
   EXPECT_THROW(make_report({directories[0], directories[0]}, 10), Error);
+  EXPECT_THROW(make_report({directories[0], directories[0] + "/"}, 10), Error) << "the same";
   EXPECT_THROW(make_report({}, 10), Error);
 }
 

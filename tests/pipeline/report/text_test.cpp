@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "core/duration.h"
 #include "pipeline/report/charts.h"
 #include "pipeline/report/html.h"
 #include "pipeline/report/numbers.h"
@@ -50,6 +51,8 @@ TEST(Numbers, OfReports) {
   EXPECT_EQ(percent_text(0.034), "3.4 %");
   EXPECT_EQ(percent_text(0.123), "12 %");
   EXPECT_EQ(percent_text(0), "0 %");
+  EXPECT_EQ(duration_text(0.216075185), "0.22 s");
+  EXPECT_EQ(duration_text(9.96), "10 s");
   EXPECT_EQ(duration_text(2.5), "2.5 s");
   EXPECT_EQ(duration_text(59.7), "1 min 0 s");
   EXPECT_EQ(duration_text(247.6), "4 min 8 s");
