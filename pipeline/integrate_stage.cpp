@@ -77,7 +77,8 @@ StageInputs integrate_inputs(const RunConfig& config) {
 }
 
 std::string integrate_stage(const RunConfig& config) {
-  StageRecord record("integrate", integrate_inputs(config));
+  StageRecord record("integrate");
+  record.inputs = integrate_inputs(config);
   if (const auto last = current_stage_record(config.output, record.stage, record.inputs)) {
     log_info("integrate: unchanged, not run again");
     return last->result.value("told", "");

@@ -73,7 +73,7 @@ const std::vector<Stage>& stages() {
        evaluate_inputs,
        [](const RunConfig& config, const StopRequested&) { return evaluate_stage(config) + "\n"; }},
       {"index",
-       "section 'index' (or integrate.if_better keeps the model out)",
+       "section 'index'",
        {"generate", "train"},
        [](const RunConfig& config) { return config.has_index && !is_kept_out(config); },
        index_inputs,
@@ -108,7 +108,10 @@ std::vector<StageForecast> explain(const RunConfig& config) {
   std::set<std::string> running;
   for (const Stage& stage : stages()) {
     if (!stage.is_wanted(config)) {
-      forecasts.push_back({stage.name, "absent", "there is no " + stage.asked_by});
+      const bool kept_out = stage.name == "index" && config.has_index;
+      forecasts.push_back(
+          {stage.name, "absent",
+           kept_out ? "integrate.if_better keeps the model out" : "there is no " + stage.asked_by});
       continue;
     }
     std::string before;
