@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/padded.h"
 #include "core/config_reader.h"
 #include "core/error.h"
 
@@ -500,10 +501,6 @@ std::vector<Command> make_commands() {
   };
 }
 
-std::string padded(const std::string& text, std::size_t width) {
-  return text + std::string(text.size() < width ? width - text.size() : 0, ' ');
-}
-
 }  // namespace
 
 const std::vector<Command>& commands() {
@@ -529,8 +526,9 @@ std::string usage(const Command& command) {
   if (!command.positionals.empty()) usage += " " + command.positionals;
   for (const Option& option : command.options) {
     const std::string shown = invocation(option);
-    usage += option.is_required ? " " + shown : " [" + shown + "]";
-    if (option.is_repeatable) usage += " [" + shown + " ...]";
+    const char* const more = option.is_repeatable ? " ..." : "";
+    if (option.is_required) usage += " " + shown;
+    if (!option.is_required || option.is_repeatable) usage += " [" + shown + more + "]";
   }
   return usage;
 }

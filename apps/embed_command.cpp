@@ -11,6 +11,7 @@
 #include "apps/text_lines.h"
 #include "apps/verbs.h"
 #include "core/durable.h"
+#include "core/duration.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "core/log.h"
@@ -86,7 +87,7 @@ void embed_command(const Arguments& arguments, const RunConfig&) {
       write({reinterpret_cast<const char*>(vectors.data()), vectors.size() * sizeof(float)});
     }
   });
-  log_info(str_cat(texts.size(), " texts embedded in ", seconds, " s, ", output));
+  log_info(str_cat(texts.size(), " texts embedded in ", duration_text(seconds), ", ", output));
   if (!arguments.has("--json")) return;
   Json answer;
   answer["status"] = "succeeded";

@@ -169,13 +169,16 @@ Json describe_adapter(const std::string& directory) {
 
 void inspect_command(const Arguments& arguments, const RunConfig&) {
   const std::string directory = resolve_model_path(arguments.positionals()[0]);
-  const Json described = is_adapter_directory(directory)
-                             ? describe_adapter(directory)
-                             : describe_model(directory, arguments.has("--json"));
+  Json described = is_adapter_directory(directory)
+                       ? describe_adapter(directory)
+                       : describe_model(directory, arguments.has("--json"));
   if (arguments.has("--json")) {
     write_stdout(described.dump() + "\n");
     return;
   }
+  // The settings and the card are pages of their own, in attune.json.
+  if (described.contains("lineage") && described["lineage"].is_object())
+    for (const char* pages : {"config", "card"}) described["lineage"].erase(pages);
   std::string text;
   for (const auto& [key, value] : described.items())
     text += key + std::string(key.size() < 13 ? 13 - key.size() : 1, ' ') +

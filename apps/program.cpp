@@ -15,6 +15,7 @@
 #include "apps/completion.h"
 #include "apps/config_command.h"
 #include "apps/failure.h"
+#include "apps/group_help.h"
 #include "apps/jobs_command.h"
 #include "apps/machine_checks.h"
 #include "apps/manual_page.h"
@@ -84,6 +85,10 @@ int dispatch(int argc, char** argv, LibraryMain (*library)()) {
   if (words.empty()) throw_error(ErrorKind::kConfig, "no command is given\n\n", overview());
   if (words[0] == "--help" || words[0] == "-h") words[0] = "help";
   if (words[0] == "--version") words[0] = "version";
+  if (const std::string help = group_help(words); !help.empty()) {
+    write_stdout(help);
+    return 0;
+  }
   const Command& command = find_command(words);
   const std::string& name = command.name;
   const std::vector<std::string> rest(words.begin() + command.words(), words.end());

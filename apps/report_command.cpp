@@ -2,21 +2,25 @@
 
 #include "apps/standard_output.h"
 #include "core/error.h"
+#include "pipeline/report/recorded_run.h"
 #include "pipeline/report/report.h"
 #include "retrieval/gate.h"
-#include "retrieval/query_results.h"
 
 namespace attune {
 namespace {
 
-// Of every run: its finetuned model.
-void check_runs(const std::vector<std::string>& texts, const std::vector<std::string>& runs) {
-  for (const std::string& run : runs) {
-    const QueryResults results = read_query_results(run + "/evaluation.queries.jsonl");
-    const int finetuned = results.find_system("finetuned");
-    if (finetuned < 0)
-      throw_error(ErrorKind::kData, run, "/evaluation.queries.jsonl: no 'finetuned' was measured");
-    check_gates(parse_gates(texts, results.k), results.metrics(finetuned), run);
+// Of every run: the finetuned model that is there, not an earlier one that was measured.
+void check_runs(const std::vector<std::string>& texts,
+                const std::vector<std::string>& directories) {
+  for (const std::string& directory : directories) {
+    const RecordedRun run = read_run(directory, /*with_texts=*/false);
+    const int finetuned = run.results ? run.results->find_system("finetuned") : -1;
+    if (finetuned < 0) {
+      std::string why = directory + ": --fail-under finds no measurement of its model.";
+      for (const std::string& missing : run.missing) why += " " + missing;
+      throw Error(ErrorKind::kData, why);
+    }
+    check_gates(parse_gates(texts, run.results->k), run.results->metrics(finetuned), directory);
   }
 }
 

@@ -1,7 +1,6 @@
 #include "pipeline/run.h"
 
-#include <algorithm>
-
+#include "apps/padded.h"
 #include "apps/standard_output.h"
 #include "apps/stop_signal.h"
 #include "apps/verbs.h"
@@ -20,10 +19,6 @@ void tell_stages(const RunConfig& config, bool json) {
   std::string text;
   for (const StageForecast& stage : explain(config)) {
     stages.push_back({{"stage", stage.stage}, {"status", stage.status}, {"reason", stage.reason}});
-    const auto padded = [](std::string word, std::size_t width) {
-      word.resize(std::max(width, word.size()), ' ');
-      return word;
-    };
     text += padded(stage.stage, 10) + padded(stage.status, 9) + stage.reason + "\n";
   }
   const Json answer = {{"status", "explained"}, {"run", config.output}, {"stages", stages}};

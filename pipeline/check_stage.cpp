@@ -83,7 +83,8 @@ StageInputs check_inputs(const RunConfig& config) {
 }
 
 void check_stage(const RunConfig& config) {
-  StageRecord record(kStage, check_inputs(config));
+  StageRecord record(kStage);
+  record.inputs = check_inputs(config);
   if (current_stage_record(config.output, kStage, record.inputs)) return;
   if (config.has_evaluate) load_test_set(config);
   const std::vector<DataSet> sets = sets_of(config);

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "core/durable.h"
+#include "core/duration.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "models/encoder_embedding.h"
@@ -167,7 +168,8 @@ StageInputs evaluate_inputs(const RunConfig& config) {
 
 std::string evaluate_stage(const RunConfig& config) {
   const std::string artifact = config.output + "/artifact", test_path = data_paths(config).test;
-  StageRecord record("evaluate", evaluate_inputs(config));
+  StageRecord record("evaluate");
+  record.inputs = evaluate_inputs(config);
   if (const auto last = current_stage_record(config.output, record.stage, record.inputs)) {
     log_info("evaluate: unchanged, not run again");
     add_measurements(artifact,
@@ -189,7 +191,7 @@ std::string evaluate_stage(const RunConfig& config) {
   record.result["artifact"] = sha256_file(artifact + "/attune.json");
   record.finish(config.output);
   add_measurements(artifact, for_card(config, evaluation));
-  log_info(str_cat("evaluate: done in ", record.seconds, " s"));
+  log_info(str_cat("evaluate: done in ", duration_text(record.seconds)));
   return record.result["table"];
 }
 

@@ -1,6 +1,7 @@
 #include "pipeline/generate_stage.h"
 
 #include "core/durable.h"
+#include "core/duration.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "data/text_id.h"
@@ -94,7 +95,7 @@ GenerateOutcome generate_stage(const RunConfig& config, const StopRequested& sto
   record.result["queries"] = generation.datasets().train.queries.size();
   record.result["passages"] = generation.datasets().train.corpus.size();
   record.finish(config.output);
-  log_info(str_cat("generate: ", generation.summary(), ", in ", Json(record.seconds).dump(), " s"));
+  log_info(str_cat("generate: ", generation.summary(), ", in ", duration_text(record.seconds)));
   return outcome_of(config, record);
 }
 

@@ -4,6 +4,7 @@
 
 #include <attune/vector_store_index.h>
 
+#include "core/duration.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/shell_word.h"
@@ -56,7 +57,8 @@ std::string index_stage(const RunConfig& config, const StopRequested& stop) {
   const std::string artifact = config.output + "/artifact", directory = index_directory(config),
                     passages = passages_path(config);
   const auto storage = IndexStorage::at(directory);
-  StageRecord record("index", index_inputs(config));
+  StageRecord record("index");
+  record.inputs = index_inputs(config);
   if (const auto last = current_stage_record(config.output, record.stage, record.inputs)) {
     const std::string damage = index_damage(config, *last);
     if (damage.empty()) {
@@ -84,7 +86,7 @@ std::string index_stage(const RunConfig& config, const StopRequested& stop) {
   record.result["embedded"] = changes.embedded;
   record.finish(config.output);
   log_info(str_cat("index: ", index.size(), " passages, ", changes.embedded,
-                   " of them embedded, in ", record.seconds, " s"));
+                   " of them embedded, in ", duration_text(record.seconds)));
   return record.result["told"];
 }
 

@@ -95,7 +95,8 @@ std::string integrate_damage(const RunConfig& config, const StageRecord& record)
 }
 
 std::string integrate_stage(const RunConfig& config) {
-  StageRecord record("integrate", integrate_inputs(config));
+  StageRecord record("integrate");
+  record.inputs = integrate_inputs(config);
   if (const auto last = current_stage_record(config.output, record.stage, record.inputs)) {
     const std::string damage = integrate_damage(config, *last);
     if (damage.empty()) {

@@ -52,7 +52,8 @@ StageInputs mine_inputs(const RunConfig& config) {
 }
 
 void mine_stage(const RunConfig& config) {
-  StageRecord record(kStage, mine_inputs(config));
+  StageRecord record(kStage);
+  record.inputs = mine_inputs(config);
   if (current_stage_record(config.output, kStage, record.inputs)) {
     log_info("mine: unchanged, not run again");
     return;

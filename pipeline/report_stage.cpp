@@ -22,7 +22,8 @@ StageInputs report_inputs(const RunConfig& config) {
 }
 
 void report_stage(const RunConfig& config) {
-  StageRecord record("report", report_inputs(config));
+  StageRecord record("report");
+  record.inputs = report_inputs(config);
   if (current_stage_record(config.output, record.stage, record.inputs)) {
     log_info("report: unchanged, not written again");
     return;

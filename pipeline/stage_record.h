@@ -25,9 +25,8 @@ struct StageInputs {
 };
 
 struct StageRecord {
-  // Its time counts from here.
-  explicit StageRecord(std::string stage_name = "", StageInputs of = {})
-      : stage(std::move(stage_name)), inputs(std::move(of)) {}
+  // Its time counts from here: made before the inputs are read and hashed.
+  explicit StageRecord(std::string stage_name = "") : stage(std::move(stage_name)) {}
 
   std::string stage;  // "generate", "check", "mine", "train", "evaluate"
   StageInputs inputs;

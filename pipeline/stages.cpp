@@ -75,7 +75,7 @@ const std::vector<Stage>& stages() {
        evaluate_inputs,
        [](const RunConfig& config, const StopRequested&) { return evaluate_stage(config) + "\n"; }},
       {"index",
-       "section 'index' (or integrate.if_better keeps the model out)",
+       "section 'index'",
        {"generate", "train"},
        [](const RunConfig& config) { return config.has_index && !is_kept_out(config); },
        index_inputs,
@@ -115,7 +115,10 @@ std::vector<StageForecast> explain(const RunConfig& config) {
     RunConfig assumed = config;
     if (waits_for_verdict) assumed.integrate.if_better = false;
     if (!stage.is_wanted(assumed)) {
-      forecasts.push_back({stage.name, "absent", "there is no " + stage.asked_by});
+      const bool kept_out = stage.name == "index" && config.has_index;
+      forecasts.push_back(
+          {stage.name, "absent",
+           kept_out ? "integrate.if_better keeps the model out" : "there is no " + stage.asked_by});
       continue;
     }
     StageForecast found{stage.name, "runs", "it has not run in " + config.output};

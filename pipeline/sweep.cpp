@@ -10,6 +10,7 @@
 #include "core/durable.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/shell_word.h"
 #include "pipeline/generate_stage.h"
 #include "pipeline/report/comparison_page.h"
 #include "pipeline/report/report.h"
@@ -81,22 +82,12 @@ std::vector<Result> run_all(const SweepPlan& plan, const std::optional<DataPaths
   return results;
 }
 
-std::string shell_word(const std::string& text) {
-  const bool is_plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 ||
-           std::string_view("_./=:+-,%@").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-  if (is_plain && !text.empty()) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
+// Into a folder beside the sweep's: its report would replace the sweep's.
 std::string command_of(const SweepPlan& plan, const SweepRun& run) {
   std::string command = "attune run " + shell_word(plan.config_path);
   for (const std::string& fixed : plan.fixed) command += " " + shell_word(fixed);
   for (const auto& [key, value] : run.settings) command += " " + shell_word(key + "=" + value);
-  return command;
+  return command + " " + shell_word("output=" + plan.output + "-best");
 }
 
 Json record_of(const SweepPlan& plan, const std::string& validation,
@@ -179,7 +170,7 @@ SweepOutcome sweep(const SweepPlan& plan, const StopRequested& stop) {
   shared.output = plan.output;
   std::optional<DataPaths> generated;
   if (shared.has_generate) {
-    generate_stage(shared);
+    generate_stage(shared, stop);
     generated = data_paths(shared);
   }
   const std::string validation = data_paths(shared).validation;

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/durable.h"
+#include "core/duration.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -237,7 +238,8 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   const DataPaths data = data_paths(config);
   const Inputs inputs = fingerprint_inputs(config, data);
   TrainOutcome outcome{config.output, config.output + "/artifact", {}};
-  StageRecord record(kStage, stage_inputs(config, inputs));
+  StageRecord record(kStage);
+  record.inputs = stage_inputs(config, inputs);
   const auto last = read_stage_record(config.output, kStage);
   const bool is_same = last && last->has_inputs(record.inputs);
   if (existing == Existing::kResume && last && !is_same)
@@ -247,7 +249,7 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
   if (existing != Existing::kOverwrite && is_same &&
       last->is_current(config.output, record.inputs)) {
     log_info(str_cat("train: unchanged, not run again: ", outcome.artifact, " was made in ",
-                     last->seconds, " s"));
+                     duration_text(last->seconds)));
     outcome.metrics = last->result.at("metrics");
     return outcome;
   }
@@ -281,7 +283,7 @@ TrainOutcome train_stage(const RunConfig& config, Existing existing, const StopR
       record.add_output(config.output, entry.path().lexically_relative(config.output).string());
   write_stage_record(config.output, record);
   log_info(str_cat("train: ", result.steps, " steps over ", result.pairs, " pairs in ",
-                   result.seconds, " s, last loss ", result.final_loss));
+                   duration_text(result.seconds), ", last loss ", result.final_loss));
   return outcome;
 }
 

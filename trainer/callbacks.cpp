@@ -57,15 +57,18 @@ void MetricsFile::on_step(const StepReport& report) {
 }
 
 void MetricsFile::on_nonfinite(const NonfiniteReport& report) {
-  const bool rolled_back = report.next_step <= report.step;
+  const bool ends = report.next_step == kNoNextStep;
+  const bool rolled_back = !ends && report.next_step <= report.step;
   if (rolled_back) keep_steps(report.next_step - 1, [](std::int64_t) { return true; });
   file_->append_line(Json{
       {"event", "nonfinite"},
       {"step", report.step},
       {"loss", in_words(report.loss)},
       {"grad_norm", in_words(report.grad_norm)},
-      {"action", rolled_back ? "rollback" : "skip"},
-      {"next_step", report.next_step},
+      {"action", ends          ? "raise"
+                 : rolled_back ? "rollback"
+                               : "skip"},
+      {"next_step", ends ? Json() : Json(report.next_step)},
       {"queries",
        report.queries}}.dump());
 }

@@ -29,6 +29,7 @@ class MetricsFile : public Callback {
   void sync() { file_->sync(); }
   void on_step(const StepReport& report) override;
   bool needs_weights(const StepReport&) const override { return false; }
+  static constexpr std::int64_t kNoNextStep = 0;  // the training ends with it
   void on_nonfinite(const NonfiniteReport& report) override;
   void on_evaluate(const EvaluationReport& report) override;
 

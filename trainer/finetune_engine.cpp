@@ -1,5 +1,6 @@
 #include "trainer/finetune_engine.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/config_reader.h"
@@ -17,6 +18,15 @@ namespace {
 std::vector<Callback*>& callbacks_of_the_process() {
   static std::vector<Callback*> callbacks;
   return callbacks;
+}
+
+// Beyond the first of each query.
+std::int64_t further_passages(const TrainingSets& data) {
+  std::int64_t count = 0;
+  for (const TrainingSet& set : data.sets())
+    for (const std::vector<std::int64_t>& relevant : set.data.dataset.relevant_docs)
+      count += std::max<std::int64_t>(0, std::ssize(relevant) - 1);
+  return count;
 }
 
 }  // namespace
@@ -53,6 +63,11 @@ TrainingRows FinetuneEngine::training_rows() const {
     log_warning(str_cat("training pairs: ", rows.skipped_empty, " rows with an empty text, ",
                         rows.skipped_unanswered, " queries without a relevant passage and ",
                         rows.skipped_without_negatives, " without hard negatives are left out"));
+  if (const std::int64_t left = options_.train.use_all_docs ? 0 : further_passages(data_); left > 0)
+    log_info(str_cat("training pairs: ", rows.num_rows(), ", each query with its first passage; ",
+                     left,
+                     " further passages that answer a query make no pair (train.use_all_docs: true "
+                     "takes them)"));
   return rows;
 }
 

@@ -181,18 +181,18 @@ std::int64_t TrainingRun::decide(const StepReport& report) {
   const std::string& policy = options_.train.on_nonfinite;
   if (policy == "rollback") return roll_back(report);
   const std::int64_t step = report.step - 1;
-  if (policy == "raise") throw_nonfinite(report);
+  if (policy == "raise") end_nonfinite(report);
   check_skips(report);
   trainer_.skip(step);
   tell_nonfinite(report, step + 1);
   return step + 1;
 }
 
-void TrainingRun::check_skips(const StepReport& report) const {
+void TrainingRun::check_skips(const StepReport& report) {
   int in_a_row = 0;
   for (std::int64_t step = report.step - 2; trainer_.skipped().contains(step); --step) ++in_a_row;
   if (in_a_row >= kMaxSkipsInARow)
-    throw_nonfinite(report, str_cat("the ", in_a_row, " before it were skipped already; "));
+    end_nonfinite(report, str_cat("the ", in_a_row, " before it were skipped already; "));
 }
 
 // Retaken with equal batches, the steps before the bad one give equal numbers, so only it is left
@@ -201,10 +201,10 @@ void TrainingRun::check_skips(const StepReport& report) const {
 std::int64_t TrainingRun::roll_back(const StepReport& report) {
   const std::int64_t bad = report.step - 1;
   if (rollbacks_ == kMaxRollbacks)
-    throw_nonfinite(report, str_cat("the run was rolled back ", rollbacks_, " times already; "));
+    end_nonfinite(report, str_cat("the run was rolled back ", rollbacks_, " times already; "));
   const std::optional<Checkpoint> good =
       load_newest_checkpoint(checkpoints_, identity_, rollback_points_);
-  if (!good) throw_nonfinite(report, "no good checkpoint is left to go back to; ");
+  if (!good) end_nonfinite(report, "no good checkpoint is left to go back to; ");
   ++rollbacks_;
   const auto earlier = trainer_.skipped().lower_bound(good->next_step);
   const bool again = earlier != trainer_.skipped().end() && *earlier < bad;
@@ -214,10 +214,23 @@ std::int64_t TrainingRun::roll_back(const StepReport& report) {
   return good->next_step;
 }
 
-void TrainingRun::tell_nonfinite(const StepReport& report, std::int64_t next) {
-  NonfiniteReport said{report.step, report.loss, report.grad_norm, {}, next + 1};
+NonfiniteReport TrainingRun::nonfinite_report(const StepReport& report,
+                                              std::int64_t next_step) const {
+  NonfiniteReport said{report.step, report.loss, report.grad_norm, {}, next_step};
   for (const std::int64_t row : trainer_.rows_of(report.step - 1))
     said.queries.push_back(data_.training.query_id(subject_.rows, row));
+  return said;
+}
+
+// The file alone is told: a report says of it why there is no model.
+void TrainingRun::end_nonfinite(const StepReport& report, const std::string& also) {
+  metrics_->on_nonfinite(nonfinite_report(report, MetricsFile::kNoNextStep));
+  metrics_->sync();
+  throw_nonfinite(report, also);
+}
+
+void TrainingRun::tell_nonfinite(const StepReport& report, std::int64_t next) {
+  const NonfiniteReport said = nonfinite_report(report, next + 1);
   log_warning(str_cat("step ", report.step, ": loss ", report.loss, ", gradient norm ",
                       report.grad_norm, ": ",
                       next < report.step ? str_cat("back to step ", next, ", then past it")

@@ -50,9 +50,11 @@ class TrainingRun {
   void tell_graphs() const;
   // Trainer::OnNonfinite, by train.on_nonfinite.
   std::int64_t decide(const StepReport& report);
-  void check_skips(const StepReport& report) const;
+  void check_skips(const StepReport& report);
   std::int64_t roll_back(const StepReport& report);
+  NonfiniteReport nonfinite_report(const StepReport& report, std::int64_t next_step) const;
   void tell_nonfinite(const StepReport& report, std::int64_t next);
+  [[noreturn]] void end_nonfinite(const StepReport& report, const std::string& also = "");
   bool rolls_back() const { return options_.train.on_nonfinite == "rollback"; }
 
   Trainer& trainer_;

@@ -57,6 +57,21 @@ TEST_F(Help, EveryPageIsTheOneThatWasReviewed) {
   EXPECT_EQ(pages, slurp(golden)) << "reviewed and meant? ATTUNE_WRITE_GOLDEN=1 writes it anew";
 }
 
+TEST_F(Help, AGroupListsItsCommands) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"help", "data"}, {"data", "--help"}, {"data", "-h"}}) {
+    const Outcome page = run(words);
+    EXPECT_EQ(page.code, 0);
+    EXPECT_TRUE(page.out.starts_with("usage: attune data COMMAND ...\n\n  data stats "))
+        << page.out;
+    EXPECT_EQ(page.out.find("index build"), std::string::npos);
+  }
+  const Outcome alone = run({"jobs"});
+  EXPECT_EQ(alone.code, 2);
+  EXPECT_NE(alone.err.find("attune jobs: which of its commands?"), std::string::npos) << alone.err;
+  EXPECT_NE(alone.err.find("jobs submit"), std::string::npos);
+}
+
 // Words of an example that must be there: its command and options.
 TEST_F(Help, ExamplesNameCommandsAndOptionsThatExist) {
   for (const std::string& name : commands()) {

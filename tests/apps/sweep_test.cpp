@@ -56,9 +56,10 @@ TEST_F(Sweep, RanksEveryCombinationAndEmbedsOnce) {
   for (std::string word; words >> word;) best.push_back(word);
   ASSERT_EQ(best[0], "attune");
   best.erase(best.begin());
-  best.push_back("output=alone");
+  const std::string report = slurp(folder_ / "out/report.html");
   ASSERT_EQ(run(best).code, 0);
-  EXPECT_EQ(slurp(folder_ / "alone/artifact/model.safetensors"),
+  EXPECT_EQ(slurp(folder_ / "out/report.html"), report) << "the sweep's is not the run's";
+  EXPECT_EQ(slurp(folder_ / "out-best/artifact/model.safetensors"),
             slurp(folder_ / made["artifact"].get<std::string>() / "model.safetensors"));
 }
 

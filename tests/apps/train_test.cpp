@@ -38,6 +38,9 @@ TEST_F(Train, TellsWhereTheArtifactIs) {
   const Outcome inspected = run({"inspect", "out/artifact", "--json"});
   ASSERT_EQ(inspected.code, 0) << inspected.err;
   EXPECT_EQ(inspected.last_line()["lineage"]["base"], kTinyModel);
+  const std::string told = run({"inspect", "out/artifact"}).out;
+  EXPECT_NE(told.find("\"base_fingerprint\""), std::string::npos) << told;
+  EXPECT_EQ(told.find("learning_rate"), std::string::npos) << "no wall of settings";
   EXPECT_NE(weights(), slurp(kTinyModel + "/model.safetensors"));
 }
 
@@ -358,6 +361,12 @@ TEST_F(Train, GatesDecideTheExitCode) {
   EXPECT_EQ(run({"report", "out", "--fail-under", "ndcg@10=1"}).code, 1);
   EXPECT_EQ(run({"report", "out", "--fail-under", "ndcg@7=0"}).code, 2);
   EXPECT_EQ(run({"report", "absent"}).code, 3);
+  const std::string sidecar = slurp(folder_ / "out/artifact/attune.json");
+  spit(folder_ / "out/artifact/attune.json", sidecar + "\n");  // of a model trained since
+  const Outcome stale = run({"report", "out", "--fail-under", "ndcg@10=0"});
+  EXPECT_EQ(stale.code, 3) << "what was measured is another model";
+  EXPECT_NE(stale.err.find("an earlier model than the one that is there now"), std::string::npos);
+  spit(folder_ / "out/artifact/attune.json", sidecar);
   EXPECT_EQ(run({"report", "out", "absent"}).code, 2) << "where does the comparison go?";
   EXPECT_EQ(
       run({"run", "run.yaml", "evaluate.k=[3]", "data.test=test.json", "--fail-under", "ndcg@10=0"})

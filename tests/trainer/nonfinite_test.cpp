@@ -50,6 +50,11 @@ TEST(Nonfinite, RaiseEndsTheRunInItsStep) {
     const std::string said = refusal(engine);
     EXPECT_NE(said.find("step 7:"), std::string::npos) << said;
     EXPECT_EQ(told_by(folder / "raise").size(), 6u);
+    const auto ended = told_by(folder / "raise", "nonfinite");
+    ASSERT_EQ(ended.size(), 1u);
+    EXPECT_EQ(ended[0]["step"], 7);
+    EXPECT_EQ(ended[0]["action"], "raise");
+    EXPECT_EQ(ended[0]["queries"].size(), 4u);
   }
 }
 
