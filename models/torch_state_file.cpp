@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <map>
-#include <tuple>
 
 #include <ATen/ops/empty.h>
 #include <caffe2/serialize/inline_container.h>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "models/zip_directory.h"
 
 namespace attune {
 namespace {
@@ -81,18 +80,6 @@ at::ScalarType storage_type(const std::string& global) {
   if (global == "torch HalfStorage") return at::kHalf;
   if (global == "torch BFloat16Storage") return at::kBFloat16;
   throw_error(ErrorKind::kData, "storages of type '", global, "' are not read");
-}
-
-// Records are stored as they are, so none is larger than the file; one that was compressed could
-// ask for a thousand times the file's size.
-std::tuple<at::DataPtr, std::size_t> read_record(PyTorchStreamReader& archive,
-                                                 const std::string& name,
-                                                 std::uint64_t file_bytes) {
-  const std::size_t size = archive.getRecordSize(name);
-  if (size > file_bytes)
-    throw_error(ErrorKind::kData, "its record '", name, "' has ", size,
-                " bytes, more than the file: it was compressed, which torch.save does not do");
-  return archive.getRecord(name);
 }
 
 // The stack machine of pickle, as far as a state_dict goes.
@@ -288,7 +275,7 @@ class StatePickle {
   at::Tensor read_storage(const std::string& name, at::ScalarType type) {
     const std::string record = "data/" + name;
     check(archive_.hasRecord(record), "a storage is missing");
-    const auto [data, size] = read_record(archive_, record, file_bytes_);
+    const auto [data, size] = archive_.getRecord(record);
     check(size % c10::elementSize(type) == 0, "a storage has another size than it says");
     const auto count = static_cast<std::int64_t>(size / c10::elementSize(type));
     const at::Tensor storage = at::empty({count}, at::TensorOptions(type));
@@ -374,6 +361,19 @@ void put_tuple(std::string& out, at::IntArrayRef numbers) {
   out += 't';
 }
 
+// Returns the file's size. Records are stored as they are, so none is larger than the file; one
+// that was compressed, or lies, could ask for any memory.
+std::uint64_t check_records(const std::string& path) {
+  const MappedFile file(path);
+  const std::uint64_t largest = largest_record(file.bytes());
+  if (largest > file.bytes().size())
+    throw_error(
+        ErrorKind::kData, "a record of ", largest,
+        " bytes, more than the file: it is damaged, or was compressed, which torch.save does "
+        "not do");
+  return file.bytes().size();
+}
+
 constexpr const char* kEmptyDict = "ccollections\nOrderedDict\n)R";
 
 }  // namespace
@@ -381,11 +381,11 @@ constexpr const char* kEmptyDict = "ccollections\nOrderedDict\n)R";
 std::vector<NamedTensor> read_torch_state(const std::string& path) {
   if (!file_exists(path)) throw_error(ErrorKind::kData, path, ": there is no such file");
   try {
-    const std::uint64_t file_bytes = std::filesystem::file_size(path);
+    const std::uint64_t file_bytes = check_records(path);
     PyTorchStreamReader archive(path);
-    const auto [code, size] = read_record(archive, "data.pkl", file_bytes);
+    const auto [code, size] = archive.getRecord("data.pkl");
     if (archive.hasRecord("byteorder")) {
-      const auto [order, length] = read_record(archive, "byteorder", file_bytes);
+      const auto [order, length] = archive.getRecord("byteorder");
       if (std::string_view(static_cast<const char*>(order.get()), length) != "little")
         throw_error(ErrorKind::kData, "it was saved on a big-endian machine");
     }

@@ -6,7 +6,13 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <ATen/ops/ones.h>
+
+#include <algorithm>
+#include <fstream>
+
 #include "core/error.h"
+#include "tests/core/scratch.h"
 #include "tests/support/tiny_bert.h"
 
 namespace attune {
@@ -99,6 +105,38 @@ TEST(TorchStateFile, MoreNumbersThanTheFileAreRefused) {
 TEST(TorchStateFile, ACompressedRecordIsRefused) {
   EXPECT_NE(refusal_of("\x80\x02}" + repeated("q\x01", 4'000'000) + ".", true).find("compressed"),
             std::string::npos);
+}
+
+// Each byte of the archive's directory changed and each cut: read or refused, and never more asked
+// for than a file of a kilobyte explains (LibTorch's reader allocates what a record claims).
+TEST(TorchStateFile, NoDirectoryIsBelieved) {
+  const Scratch folder;
+  const std::string path = folder / "a.bin";
+  const std::string good = torch_state_bytes({{"w", at::ones({2, 3})}});
+  const std::size_t directory = good.find("PK\x01\x02");
+  ASSERT_NE(directory, std::string::npos);
+  const long before = peak_mib();
+  int refused = 0;
+  const auto try_to_read = [&](const std::string& bytes) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+    try {
+      read_torch_state(path);
+    } catch (const Error& error) {
+      ++refused;
+      EXPECT_EQ(error.kind(), ErrorKind::kData) << error.what();
+    }
+  };
+  for (std::size_t at = directory; at < good.size(); ++at) {
+    std::string changed = good;
+    changed[at] = '\xff';
+    try_to_read(changed);
+    for (std::size_t i = at; i < std::min(at + 4, good.size()); ++i) changed[i] = '\xff';
+    try_to_read(changed);
+    try_to_read(good.substr(0, at));
+  }
+  EXPECT_GT(refused, static_cast<int>(good.size() - directory));
+  EXPECT_LT(peak_mib() - before, 256);
+  try_to_read(good);
 }
 
 }  // namespace
