@@ -86,8 +86,12 @@ std::optional<std::string> nearest(const std::string& word, std::span<const std:
         std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size());
     if (difference > kMaxDistance) continue;
     const std::size_t distance = edit_distance(word, candidate);
-    // Two changes make any two letters of two: less than half of a short word may differ.
-    if (distance < best_distance && 2 * distance < std::max(word.size(), candidate.size())) {
+    // Two changes make any two letters of two: less than half of a short word may differ, or half
+    // where letters are only missing ("list", "ls").
+    const std::size_t longer = std::max(word.size(), candidate.size());
+    const bool is_near =
+        2 * distance < longer || (2 * distance == longer && distance == difference);
+    if (distance < best_distance && is_near) {
       best = candidate;
       best_distance = distance;
     }

@@ -141,6 +141,7 @@ JobRegistry::JobRegistry(const std::string& path) : path_(path), database_(path)
 }
 
 Job JobRegistry::insert(const JobRequest& request, JobStatus status) {
+  ATTUNE_ASSERT(!request.command.empty());
   require_utf8(request);
   const std::string digits = twelve_digits(), id = "job-" + digits;
   return database_.transaction([&] {

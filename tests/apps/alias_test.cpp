@@ -126,7 +126,8 @@ class EightSteps : public Alias {
       std::vector<std::string> asked = words(changes);
       asked.insert(asked.end(), {"--explain", "--json"});
       said->clear();
-      for (const Json& stage : run(asked).last_line()["stages"])
+      const Json told = run(asked).last_line();
+      for (const Json& stage : told["stages"])
         if (stage["status"] == "runs")
           *said += (said->empty() ? "" : " ") + stage["stage"].get<std::string>();
     }

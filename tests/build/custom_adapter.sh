@@ -15,7 +15,9 @@ cat >"$work/source/own_llm.cpp" <<'CPP'
 #include <attune/settings.h>
 struct Own : attune::LanguageModel {
   std::string name() const override { return "own"; }
-  std::string complete(const std::string&) override { return "1. Where is it?\n2. What is it?"; }
+  std::string complete(const std::string& prompt) override {
+    return "1. Which box holds what belongs to number " + prompt.substr(prompt.rfind("item of room ") + 13, 1) + "?";
+  }
 };
 int main(int argc, char** argv) {
   attune::Settings::set_llm(std::make_shared<Own>());
@@ -81,9 +83,9 @@ cat >questions.yaml <<YAML
 {version: 1, name: own, device: cpu, output: questions, documents: {paths: [notes]}, chunks: {min_words: 3},
  generate: {method: llm, test_share: 0.25, validation_share: 0.25}, model: {base: "$source_folder/tests/fixtures/tiny_bert"}}
 YAML
-"$work/build/own_llm" generate questions.yaml >made.txt 2>generate.log || { cat generate.log; exit 1; }
+"$work/build/own_llm" run questions.yaml >made.txt 2>generate.log || { cat generate.log; exit 1; }
 grep -q '"url": "application"\|url: application' questions/config.yaml
-grep -q 'Where is it' questions/datasets/questions.jsonl
+grep -q 'belongs to number 3' questions/datasets/questions.jsonl
 fails 2 "of an application" "$plain" generate questions/config.yaml output=other
 
 # What the factory refuses, and the plain program.

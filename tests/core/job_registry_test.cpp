@@ -243,7 +243,7 @@ void make_changes(const std::string& folder, int process, int changes, std::uint
   std::mt19937_64 random(seed);
   for (int done = 0; done < changes; ++done) {
     if (random() % 3 == 0)
-      told.tell(registry.submit({"many", folder, folder, {}, "", ""}).id, "queued");
+      told.tell(registry.submit({"many", folder, folder, {"run", "a.yaml"}, "", ""}).id, "queued");
     const std::optional<Job> job = registry.take();
     if (!job) continue;
     told.tell(job->id, "running");

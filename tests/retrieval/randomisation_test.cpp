@@ -88,7 +88,9 @@ TEST(PairedRandomisation, MisuseIsAnInternalError) {
 }
 
 TEST(Holm, EqualsStatsmodels) {
-  for (const Json& one : fixture()["holm"]) {
+  const Json cases = fixture()["holm"];
+  ASSERT_FALSE(cases.empty());
+  for (const Json& one : cases) {
     const auto p = one["p"].get<std::vector<double>>();
     const std::vector<double> corrected = holm(p);
     ASSERT_EQ(corrected.size(), p.size());
@@ -99,7 +101,9 @@ TEST(Holm, EqualsStatsmodels) {
 }
 
 TEST(PairedBootstrap, EqualsScipys) {
-  for (const Json& one : fixture()["cases"]) {
+  const Json cases = fixture()["cases"];
+  ASSERT_FALSE(cases.empty());
+  for (const Json& one : cases) {
     const PairedDifference ours = paired_bootstrap(one["base"], one["candidate"]);
     const double width = one["high"].get<double>() - one["low"].get<double>();
     EXPECT_NEAR(ours.low, one["low"].get<double>(), 0.05 * width) << one["name"];
