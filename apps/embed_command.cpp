@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/progress.h"
 
 namespace attune {
 namespace {
@@ -35,9 +36,9 @@ std::string npy_header(std::size_t rows, std::size_t columns) {
   return bytes + header;
 }
 
-// Texts embedded before their vectors are written: enough to sort by length, and all of the
-// vectors that are ever in memory.
-constexpr std::size_t kTextsAtATime = 65536;
+// Texts embedded before their vectors are written and progress is told: enough to sort by length,
+// and all of the vectors that are ever in memory.
+constexpr std::size_t kTextsAtATime = 8192;
 
 Role parse_role(const std::string& name) {
   if (name == "text") return Role::kText;
@@ -76,6 +77,7 @@ void embed_command(const Arguments& arguments, const RunConfig&) {
   double seconds = 0;
   write_file_durably(output, [&](const std::function<void(std::string_view)>& write) {
     write(npy_header(texts.size(), static_cast<std::size_t>(model->dimension())));
+    Progress progress("embedding", std::ssize(texts));
     for (std::size_t done = 0; done < views.size(); done += kTextsAtATime) {
       const auto block =
           std::span(views).subspan(done, std::min(kTextsAtATime, views.size() - done));
@@ -85,6 +87,7 @@ void embed_command(const Arguments& arguments, const RunConfig&) {
                                              : model->get_text_embedding_batch(block);
       seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       write({reinterpret_cast<const char*>(vectors.data()), vectors.size() * sizeof(float)});
+      progress.update(static_cast<std::int64_t>(done + block.size()));
     }
   });
   log_info(str_cat(texts.size(), " texts embedded in ", duration_text(seconds), ", ", output));
