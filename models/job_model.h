@@ -23,7 +23,8 @@ std::optional<std::string> path_of_alias(const std::string& name);
 // mock:, default, disabled and none.
 bool names_directory(const std::string& model);
 
-// What the two of above look at for a name, for a message: ", alias 'prod' in PATH" and the like.
+// Where path_of_alias() looked for a name, for a message that it was not found: ", aliases in
+// PATH", with the nearest one. "" for what can be no alias's name.
 std::string registry_places(const std::string& name);
 
 // An arm for whatever resolve_model_path() finds, which must be a model. Of an alias its arm;

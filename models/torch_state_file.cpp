@@ -260,7 +260,8 @@ class StatePickle {
 
   // ("storage", type, record, device, elements): the whole record.
   void push_storage(const Value& id) {
-    check(id.kind == Kind::kTuple && id.items->size() == 5, "a storage is not described");
+    check(id.kind == Kind::kTuple && id.items->size() == 5,
+          "a storage is not described as torch does");
     const std::vector<Value>& given = *id.items;
     check(given[0].is_text("storage") && given[1].kind == Kind::kGlobal &&
               given[2].kind == Kind::kText && given[4].kind == Kind::kNumber &&

@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "kernels/dot.h"
+#include "retrieval/unit_rows.h"
 
 namespace attune {
 namespace {
@@ -34,15 +35,6 @@ thread_local const float* current_query = nullptr;
 float inverse_norm(const float* x, int dimension) {
   const float norm = std::sqrt(dot_cpu(x, x, dimension));
   return norm > 1e-12f && std::isfinite(norm) ? 1 / norm : 0;
-}
-
-std::vector<float> unit_vector(const float* x, int dimension) {
-  double squares = 0;
-  for (int i = 0; i < dimension; ++i) squares += static_cast<double>(x[i]) * x[i];
-  const double norm = std::max(std::sqrt(squares), 1e-12);
-  std::vector<float> unit(x, x + dimension);
-  for (float& number : unit) number = static_cast<float>(number / norm);
-  return unit;
 }
 
 struct Matrix {
@@ -338,7 +330,8 @@ std::vector<std::int64_t> NeighbourGraph::search(const float* query, int count) 
   const Matrix& matrix = graph_->matrix;
   std::vector<std::int64_t> rows(matrix.none.begin(), matrix.none.end());
   if (size() == 0) return rows;
-  const std::vector<float> unit = unit_vector(query, matrix.dimension);
+  std::vector<float> unit(matrix.dimension);
+  UnitRows(std::span(query, unit.size()), matrix.dimension, "query").copy_row(0, unit.data());
   current_query = unit.data();
   auto found = graph_->hnsw.searchKnn(&kQuery, static_cast<std::size_t>(count));
   for (; !found.empty(); found.pop()) rows.push_back(static_cast<std::int64_t>(found.top().second));
